@@ -1,0 +1,35 @@
+"""Exit codes and the one class of errors that users see.
+
+A `HarnessError` says what happened, where, and what to do about it; `cli` prints it without a traceback and ends
+with its exit code. The codes stand in `harness --help` and in the README.
+"""
+
+EXIT_PASS = 0
+EXIT_FAIL = 1
+EXIT_USAGE = 2
+EXIT_UNKNOWN = 3
+EXIT_HARNESS = 4
+EXIT_INTERRUPTED = 130
+
+
+class HarnessError(Exception):
+    """Something in the harness or its surroundings went wrong.
+
+    slug: a short fixed name that can be looked up in the README (`broker-died`).
+    what: what happened and where, one or more lines; a file problem begins `file:line:column:`.
+    hint: what the user can do about it.
+    """
+
+    exit_code = EXIT_HARNESS
+
+    def __init__(self, slug: str, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.slug = slug
+        self.what = what
+        self.hint = hint
+
+
+class UsageError(HarnessError):
+    """The command line or a scenario file asks for something that cannot be done."""
+
+    exit_code = EXIT_USAGE

@@ -1,0 +1,1 @@
+"""Starting a real Kafka and talking to it as its administrator."""

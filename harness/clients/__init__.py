@@ -1,0 +1,1 @@
+"""Clients under test: which there are, their environments, their processes."""

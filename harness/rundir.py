@@ -1,0 +1,105 @@
+"""Names of a run's files, atomic writes, stage marks.
+
+A run is a folder `results/<UTC time>-<scenario>-<short id>/`; every stage leaves files there, and the last mark in
+`run.json` tells how far the run came. Nothing here interprets what the files say.
+"""
+
+import json
+import os
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, UsageError
+
+FORMAT = 1
+MARKS = ("started", "broker_ready", "clients_ready", "produced", "log_read", "consumed", "recorded", "judged", "reported")
+
+
+class RunDir:
+    """One run's folder. `meta` is the content of run.json, written whole at every change."""
+
+    def __init__(self, path: Path, meta: dict[str, Any]) -> None:
+        self.path = path
+        self.meta = meta
+
+    @classmethod
+    def create(cls, results: Path, scenario: str) -> "RunDir":
+        """Make a new folder under `results`; its name sorts by time and never repeats."""
+        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = results / f"{now}-{scenario}-{secrets.token_hex(2)}"
+        for folder in ("history", "logs"):
+            (path / folder).mkdir(parents=True)
+        run = cls(path, {"format": FORMAT, "run": path.name, "scenario": scenario, "marks": []})
+        run.save()
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDir":
+        """Open an existing run. Raises UsageError when `path` is not the folder of a run."""
+        file = path / "run.json"
+        if not file.is_file():
+            raise UsageError("not-a-run", f"{path}: no run.json in this folder", "Name a folder under results/.")
+        try:
+            meta = json.loads(file.read_text())
+        except ValueError as error:
+            raise HarnessError("torn-run", f"{file}: {error}", "The file was cut; the run cannot be judged.") from error
+        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+            found = meta.get("format") if isinstance(meta, dict) else meta
+            raise HarnessError(
+                "run-format", f"{file}: format {found!r}, this harness reads {FORMAT}",
+                "Judge it with the harness that recorded it.",
+            )
+        return cls(path, meta)
+
+    def save(self) -> None:
+        write_json(self.path / "run.json", self.meta)
+
+    def mark(self, stage: str) -> None:
+        """Note that `stage` is complete (one of MARKS)."""
+        assert stage in MARKS, stage
+        self.meta["marks"].append({"stage": stage, "wall_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()})
+        self.save()
+
+    def last_mark(self) -> str:
+        marks = self.meta.get("marks") or [{"stage": "created"}]
+        return str(marks[-1]["stage"])
+
+    def history(self, worker: str) -> Path:
+        return self.path / "history" / f"{worker}.bin"
+
+    @property
+    def events(self) -> Path:
+        """The harness's own events: ends of workers, stored offsets, the drain, faults."""
+        return self.path / "history" / "harness.jsonl"
+
+    def log(self, name: str) -> Path:
+        return self.path / "logs" / f"{name}.log"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write whole or not at all: a reader never sees half of a file."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise disk_error(path, error) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def disk_error(path: Path, error: OSError) -> HarnessError:
+    """What the user reads when a result cannot be written."""
+    return HarnessError(
+        "cannot-write", f"{path}: {error.strerror or error}",
+        "Free space there, or choose another folder with --out DIR. What was recorded so far is kept.",
+    )

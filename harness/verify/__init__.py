@@ -1,0 +1,1 @@
+"""Pure: what became of every message, by proof."""

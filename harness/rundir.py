@@ -15,7 +15,17 @@ from typing import Any
 from harness.errors import HarnessError, UsageError
 
 FORMAT = 1
-MARKS = ("started", "broker_ready", "clients_ready", "produced", "log_read", "consumed", "recorded", "judged", "reported")
+MARKS = (
+    "started",
+    "broker_ready",
+    "clients_ready",
+    "produced",
+    "log_read",
+    "consumed",
+    "recorded",
+    "judged",
+    "reported",
+)
 
 
 class RunDir:
@@ -49,7 +59,8 @@ class RunDir:
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
             found = meta.get("format") if isinstance(meta, dict) else meta
             raise HarnessError(
-                "run-format", f"{file}: format {found!r}, this harness reads {FORMAT}",
+                "run-format",
+                f"{file}: format {found!r}, this harness reads {FORMAT}",
                 "Judge it with the harness that recorded it.",
             )
         return cls(path, meta)
@@ -100,6 +111,7 @@ def write_json(path: Path, value: Any) -> None:
 def disk_error(path: Path, error: OSError) -> HarnessError:
     """What the user reads when a result cannot be written."""
     return HarnessError(
-        "cannot-write", f"{path}: {error.strerror or error}",
+        "cannot-write",
+        f"{path}: {error.strerror or error}",
         "Free space there, or choose another folder with --out DIR. What was recorded so far is kept.",
     )

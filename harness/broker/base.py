@@ -1,0 +1,83 @@
+"""What every broker can do, whatever runs it, and the choice among them.
+
+A broker is used as a context: inside it answers, after it nothing is left of it. What only some can do (restart, kill)
+is an ability, declared by name, so that a scenario that needs it is refused before anything is started.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.errors import UsageError
+
+Progress = Callable[[str], None]
+Connection = dict[str, str | None]
+
+BACKENDS = ("auto", "embedded", "docker", "external")
+SECURITIES = ("mutual_tls", "plaintext")
+
+
+class BrokerSettings(Protocol):
+    """The scenario's `broker:` block, by attribute."""
+
+    @property
+    def backend(self) -> str: ...
+    @property
+    def kafka(self) -> str: ...
+    @property
+    def heap_mb(self) -> int: ...
+    @property
+    def start_timeout_s(self) -> float: ...
+
+
+class Broker(AbstractContextManager["Broker"], Protocol):
+    """A running Kafka."""
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What it can do beyond running, by name."""
+        ...
+
+    def connection(self, security: str) -> Connection:
+        """How a client reaches it: bootstrap, security, and paths of ca, cert, key (None for plaintext)."""
+        ...
+
+    def description(self) -> Mapping[str, Any]:
+        """What runs, as plain JSON for run.json: backend, versions, listeners, settings that matter, start times."""
+        ...
+
+    def alive(self) -> str | None:
+        """None while it runs, else what ended it, its last lines and where its log is."""
+        ...
+
+
+def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress) -> Broker:
+    """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log."""
+    if settings.backend in ("auto", "embedded"):
+        from harness.broker.embedded import EmbeddedBroker
+
+        return EmbeddedBroker(
+            kafka=settings.kafka,
+            heap_mb=settings.heap_mb,
+            start_timeout_s=settings.start_timeout_s,
+            run_log=run_log,
+            progress=progress,
+        )
+    if settings.backend == "docker":
+        raise UsageError(
+            "broker-backend",
+            "broker.backend: docker is not available in this version",
+            "Use embedded, which runs the same Kafka without Docker.",
+        )
+    if settings.backend == "external":
+        raise UsageError(
+            "broker-backend",
+            "broker.backend: external is not available in this version",
+            "Use embedded; pointing the harness at a cluster of yours comes later.",
+        )
+    raise UsageError(
+        "broker-backend",
+        f"broker.backend: {settings.backend!r} is not one of {', '.join(BACKENDS)}",
+        "Use embedded.",
+    )

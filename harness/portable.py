@@ -1,0 +1,259 @@
+"""The portable history: JSON lines, as other tools or a person can write them.
+
+`read` makes a `History` of a file. An unknown `type`, a missing key or a torn line is an error that names the line; a
+torn *last* line is a recording cut short, which the judge will call UNKNOWN. Nothing in a file is ever executed.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.history import (
+    NEVER,
+    NO_OFFSET,
+    NO_PRODUCER,
+    ROW,
+    Event,
+    History,
+    Rows,
+    RunInfo,
+    Stream,
+    no_rows,
+    stretches,
+)
+
+Line = dict[str, Any]
+Row = tuple[int, int, int, int, int, int, int, int, bool]
+
+KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "run": {
+        "run": str,
+        "guarantee": str,
+        "partitions": int,
+        "isolation": str,
+        "reset": str,
+        "group": (str, type(None)),
+    },
+    "send": {"producer": str, "partition": int, "seq": int},
+    "ack": {"producer": str, "partition": int, "seq": int},
+    "nack": {"producer": str, "partition": int, "seq": int, "error": str},
+    "unknown": {"producer": str, "partition": int, "seq": int, "error": str},
+    "txn": {"producer": str, "txn": (str, int), "state": str},
+    "member": {"member": str, "state": str},
+    "assign": {"member": str, "partitions": list},
+    "revoke": {"member": str, "partitions": list},
+    "deliver": {"member": str, "partition": int, "offset": int},
+    "processed": {"member": str, "partition": int, "offset": int},
+    "commit": {"member": str, "partition": int, "offset": int, "ok": bool},
+    "stored": {"partition": int, "offset": (int, type(None))},
+    "fault": {"fault": str, "phase": str},
+    "log": {"partition": int, "offset": int, "producer": str, "seq": int},
+    "log_end": {"partition": int, "start": int, "end": int},
+    "drained": {"waited_s": (int, float), "lag": dict},
+}
+"""The keys that a line of each type must have, beside `t`."""
+
+CHOICES = {
+    "guarantee": ("at_least_once", "at_most_once", "exactly_once"),
+    "isolation": ("read_uncommitted", "read_committed"),
+    "reset": ("earliest", "latest", "none"),
+}
+
+
+def read(path: Path) -> History:
+    """Read one portable history. Raises HarnessError `bad-history` naming file and line."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise HarnessError("bad-history", f"{path}: {error.strerror}", "Name a file of JSON lines.") from error
+    lines = raw.split(b"\n")
+    torn = bool(lines and lines[-1].strip())
+    reader: _Reader | None = None
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        last = number == len(lines)
+        line = _parse(path, number, text, tolerate=last)
+        if line is None:
+            break
+        torn = torn and not last
+        if reader is None:
+            reader = _Reader(_run_info(path, number, line))
+        elif line["type"] == "run":
+            raise _bad(path, number, "a second line of type run")
+        else:
+            reader.take(line, number)
+    if reader is None:
+        raise _bad(path, 1, "no line of type run: the file is empty")
+    return reader.history(torn=torn)
+
+
+def _parse(path: Path, number: int, text: bytes, *, tolerate: bool) -> Line | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if tolerate:
+            return None
+        raise _bad(path, number, f"not a line of JSON ({error})") from error
+    if not isinstance(line, dict):
+        raise _bad(path, number, "not a JSON object")
+    kind = line.get("type")
+    if not isinstance(kind, str) or kind not in KEYS:
+        raise _bad(path, number, f"unknown type {kind!r}")
+    for key, wanted in {"t": int, **KEYS[kind]}.items():
+        if key not in line:
+            raise _bad(path, number, f"{kind} without the key {key!r}")
+        value = line[key]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is int):
+            raise _bad(path, number, f"{kind}: {key} is {value!r}")
+        if isinstance(value, int) and not -(1 << 62) < value < 1 << 62:
+            raise _bad(path, number, f"{kind}: {key} is out of range")
+    return line
+
+
+def _run_info(path: Path, number: int, line: Line) -> RunInfo:
+    if line["type"] != "run":
+        raise _bad(path, number, f"the first line must be of type run, not {line['type']}")
+    for key, allowed in CHOICES.items():
+        if line[key] not in allowed:
+            raise _bad(path, number, f"run: {key} is {line[key]!r}, not one of {', '.join(allowed)}")
+    names = ("run", "guarantee", "partitions", "isolation", "reset", "group")
+    return RunInfo(**{name: line[name] for name in names}, idempotent=bool(line.get("idempotent")))
+
+
+def _bad(path: Path, number: int, what: str) -> HarnessError:
+    return HarnessError(
+        "bad-history", f"{path}:{number}: {what}", "The portable history's format is in harness/verify/README.md."
+    )
+
+
+class _Reader:
+    """Gathers lines into columns."""
+
+    def __init__(self, run: RunInfo) -> None:
+        self.run = run
+        self.producers: dict[str, int] = {}
+        self.columns: dict[str, list[Row]] = defaultdict(list)
+        self.streams: dict[str, Stream] = {}
+        self.pending: dict[str, list[Row]] = defaultdict(list)
+        self.processed: dict[tuple[str, int, int], int] = {}
+        self.corrupt: list[Row] = []
+        self.log_ends: dict[int, tuple[int, int]] = {}
+        self.stored: list[Event] = []
+        self.faults: list[Event] = []
+        self.drained: Event | None = None
+        self.txn_of: dict[tuple[str, Any], list[Row]] = defaultdict(list)
+        self.txn_state: dict[tuple[str, Any], str] = {}
+        self.order = 0
+
+    def take(self, line: Line, number: int) -> None:
+        """One line after the first. `at` is made strictly rising, since order in the file is what counts."""
+        self.order = max(line["t"], self.order + 1)
+        taker: Callable[[Line], None] = getattr(self, f"_{line['type']}", self._member_event)
+        taker(line)
+
+    def _row(self, line: Line, offset: int) -> Row:
+        name = line.get("producer")
+        producer = NO_PRODUCER
+        if name is not None and line.get("seq") is not None:
+            producer = self.producers.setdefault(name, len(self.producers))
+        seq = line["seq"] if producer != NO_PRODUCER else 0
+        partition = line["partition"]
+        return (partition, partition, producer, seq, offset, 1, self.order, self.order, bool(line.get("aborted")))
+
+    def _send(self, line: Line) -> None:
+        row = self._row(line, NO_OFFSET)
+        self.columns["send"].append(row)
+        if line.get("txn") is not None:
+            self.txn_of[line["producer"], line["txn"]].append(row)
+
+    def _ack(self, line: Line) -> None:
+        offset = line.get("offset")
+        self.columns["ack"].append(self._row(line, NO_OFFSET if offset is None else offset))
+
+    def _nack(self, line: Line) -> None:
+        self.columns["nack"].append(self._row(line, NO_OFFSET))
+
+    def _unknown(self, line: Line) -> None:
+        self.columns["unknown"].append(self._row(line, NO_OFFSET))
+
+    def _txn(self, line: Line) -> None:
+        self.txn_state[line["producer"], line["txn"]] = line["state"]
+
+    def _log(self, line: Line) -> None:
+        self.columns["log"].append(self._row(line, line["offset"]))
+
+    def _log_end(self, line: Line) -> None:
+        self.log_ends[line["partition"]] = (line["start"], line["end"])
+
+    def _stored(self, line: Line) -> None:
+        self.stored.append(Event(self.order, "stored", line))
+
+    def _fault(self, line: Line) -> None:
+        self.faults.append(Event(self.order, "fault", line))
+
+    def _drained(self, line: Line) -> None:
+        self.drained = Event(self.order, "drained", line)
+
+    def _processed(self, line: Line) -> None:
+        self.processed.setdefault((line["member"], line["partition"], line["offset"]), self.order)
+
+    def _deliver(self, line: Line) -> None:
+        row = self._row(line, line["offset"])
+        self.pending[line["member"]].append(row)
+        if line.get("corrupt"):
+            self.corrupt.append(row)
+
+    def _member_event(self, line: Line) -> None:
+        self._flush(line["member"])
+        self._stream(line["member"]).items.append(Event(self.order, line["type"], line))
+
+    def _stream(self, member: str) -> Stream:
+        return self.streams.setdefault(member, Stream(member))
+
+    def _flush(self, member: str) -> None:
+        rows = self.pending.pop(member, None)
+        if rows:
+            self._stream(member).items.append(np.array(rows, ROW))
+
+    def history(self, *, torn: bool) -> History:
+        for member in list(self.pending):
+            self._flush(member)
+        if self.processed:
+            for stream in self.streams.values():
+                self._mark_processed(stream)
+        column = {kind: stretches(np.array(rows, ROW)) for kind, rows in self.columns.items()}
+        aborted = [row for key, rows in self.txn_of.items() if self.txn_state.get(key) == "abort" for row in rows]
+        log = column.get("log", no_rows())
+        return History(
+            run=self.run,
+            producers=list(self.producers),
+            sends=column.get("send", no_rows()),
+            acks=column.get("ack", no_rows()),
+            nacks=column.get("nack", no_rows()),
+            unknowns=column.get("unknown", no_rows()),
+            aborts=np.array(aborted, ROW),
+            streams=list(self.streams.values()),
+            log=log,
+            log_ends=self.log_ends,
+            stored=self.stored,
+            corrupt=np.array(self.corrupt, ROW),
+            drained=self.drained,
+            faults=self.faults,
+            torn=["the recording was cut short: its last line is torn"] if torn else [],
+            explicit_processing=bool(self.processed),
+        )
+
+    def _mark_processed(self, stream: Stream) -> None:
+        """With `processed` lines in the file, a delivery is done when its own line says so, and else never."""
+        for item in stream.items:
+            if isinstance(item, np.ndarray):
+                rows: Rows = item
+                for row in rows:
+                    key = (stream.member, int(row["partition"]), int(row["offset"]))
+                    row["done"] = self.processed.get(key, NEVER)

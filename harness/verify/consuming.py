@@ -1,0 +1,193 @@
+"""Pure: what became of a partition's messages behind the log: who was handed what, and why the rest was not.
+
+The argument, per message that is in the log and was never handed over. Go through the ownerships in the order of their
+start. The first one that settles the message's fate decides:
+
+- it began at or before the message and was handed something later: **skipped**. Inside one ownership a consumer's
+  position only goes up, so the message will not come;
+- it began behind the message, and the commit in force when it began covers it: **committed ahead**. The group believes
+  the message done; no later owner will ask for it;
+- it began behind the message without such a commit: **illegal start**, or the reset policy `latest`, which is the
+  scenario's own choice and therefore no proof of anything.
+
+What no ownership settles is **stalled** when somebody owned the partition at the end of the drain, else **unread**.
+
+A message that was handed over but never finished (its owner died) is judged again: if a later owner began behind it
+and a commit covered it, it is committed ahead, *in flight*; otherwise being handed over counts as delivered.
+"""
+
+from dataclasses import dataclass
+
+from harness.history import NEVER, NO_PRODUCER, Event, Rows, RunInfo, joined
+from harness.verify.findings import Finding, messages
+from harness.verify.intervals import NOTHING, Intervals
+from harness.verify.ownership import Commit, Ownership, Ownerships
+from harness.verify.placing import first_copies, identities_at, offsets_of
+from harness.verify.producing import Produced, identity_set
+
+
+@dataclass
+class Consumed:
+    """One partition's deliveries; `delivered` and `finished` are sets of identities."""
+
+    partition: int
+    ownerships: list[Ownership]
+    deliveries: Rows  # of all owners and outsiders
+    delivered: Intervals
+    finished: Intervals
+    nowhere: Intervals  # offsets handed over without identity at which the log holds nothing
+    strays: Rows  # handed over, though their identity names another partition
+
+
+def read_consumed(produced: Produced, ownerships: list[Ownership], outside: list[Rows]) -> Consumed:
+    """Gather one partition's deliveries. What carries no identity is named by the log at its offset."""
+    rows = joined([rows for ownership in ownerships for rows in ownership.parts] + outside)
+    strays = rows[(rows["asked"] != produced.partition) & (rows["producer"] != NO_PRODUCER)]
+    rows = rows[(rows["asked"] == produced.partition) | (rows["producer"] == NO_PRODUCER)]
+    nameless = rows[rows["producer"] == NO_PRODUCER]
+    by_offset = Intervals.of(nameless["offset"], nameless["length"])
+    held = Intervals.of(produced.log["offset"], produced.log["length"])
+    done = rows[rows["done"] != NEVER]
+    nameless_done = done[done["producer"] == NO_PRODUCER]
+    return Consumed(
+        partition=produced.partition,
+        ownerships=ownerships,
+        deliveries=rows,
+        delivered=identity_set(rows) | identities_at(by_offset, produced.log),
+        finished=identity_set(done)
+        | identities_at(Intervals.of(nameless_done["offset"], nameless_done["length"]), produced.log),
+        nowhere=by_offset - held if produced.log_end is not None else NOTHING,
+        strays=strays,
+    )
+
+
+def undelivered(
+    produced: Produced, consumed: Consumed, known: Ownerships, run: RunInfo, drained: Event | None
+) -> list[Finding]:
+    """Why each judged message in the log was not handed over, or was handed over in vain."""
+    log = first_copies(produced.log)
+    in_log = produced.judged & produced.in_log
+    if produced.log_end is None:
+        in_log = NOTHING
+    missing = _Open(produced.partition, offsets_of(in_log - consumed.delivered, log))
+    in_vain = offsets_of(in_log & (consumed.delivered - consumed.finished), log)
+    findings: list[Finding] = []
+    for number, ownership in enumerate(consumed.ownerships):
+        commit = known.commit_in_force(produced.partition, ownership.start_at)
+        findings += missing.settle_by(ownership, commit, run)
+        in_flight = _in_flight(ownership, commit, in_vain, consumed.ownerships[:number])
+        for finding in in_flight:
+            in_vain = in_vain - finding.offsets
+        findings += in_flight
+    findings += missing.at_the_end(consumed.ownerships, drained)
+    unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
+    if unread.total:
+        text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
+        findings.append(Finding("unread", produced.partition, unread.total, "void", text, identities=unread))
+    return findings
+
+
+class _Open:
+    """The offsets of a partition whose fate is still open, settled by one ownership after the other."""
+
+    def __init__(self, partition: int, offsets: Intervals) -> None:
+        self.partition = partition
+        self.offsets = offsets
+
+    def settle_by(self, ownership: Ownership, commit: Commit | None, run: RunInfo) -> list[Finding]:
+        """What `ownership` settles, taken out of the open offsets."""
+        start = ownership.start
+        if start is None or not len(self.offsets):
+            return []
+        findings = []
+        jumped = self.offsets.below(start)
+        covered = jumped.below(commit.offset) if commit is not None and commit.offset is not None else NOTHING
+        if len(covered):
+            assert commit is not None
+            text = (
+                f"{messages(covered.total)} in partition {self.partition} never handed over to anybody, "
+                f"though {commit.said()} when {ownership.member} took over at {start}"
+            )
+            findings.append(self._finding("committed_ahead", covered, "client", text, ownership))
+        illegal = jumped - covered
+        if len(illegal) and not self._reset_chose(commit, run):
+            behind = commit.said() if commit is not None else f"no commit and reset policy {run.reset}"
+            text = (
+                f"{messages(illegal.total)} in partition {self.partition} jumped over: "
+                f"{ownership.member} started at {start}, with {behind}"
+            )
+            findings.append(self._finding("illegal_start", illegal, "consumer", text, ownership))
+        skipped = self.offsets.from_(start).below(ownership.reached)
+        if len(skipped):
+            text = (
+                f"{messages(skipped.total)} skipped in partition {self.partition}: {ownership.member} started at "
+                f"{start} and was handed offset {ownership.reached - 1} without them"
+            )
+            findings.append(self._finding("skipped", skipped, "consumer", text, ownership))
+        for finding in findings:
+            self.offsets = self.offsets - finding.offsets
+        return findings
+
+    @staticmethod
+    def _reset_chose(commit: Commit | None, run: RunInfo) -> bool:
+        """Whether starting behind messages is what the reset policy gives: `latest` without a commit."""
+        return run.reset == "latest" and (commit is None or commit.offset is None)
+
+    def at_the_end(self, ownerships: list[Ownership], drained: Event | None) -> list[Finding]:
+        """Stalled if somebody owned the partition when the drain ended, else unread."""
+        if not len(self.offsets):
+            return []
+        holders = [
+            ownership
+            for ownership in ownerships
+            if drained is not None and ownership.start_at <= drained.at < ownership.end_at
+        ]
+        slow = drained is not None and self.partition in (drained.data.get("progressing") or ())
+        if holders and not slow:
+            assert drained is not None
+            owner = holders[-1]
+            waiting = self.offsets.from_(owner.start) if owner.start is not None else self.offsets
+            stalled = self._at_rest(
+                "stalled",
+                waiting,
+                "consumer",
+                f"not handed over within {drained.data.get('waited_s')} s of waiting while {owner.member} owned it",
+            )
+            rest = self.offsets - waiting
+            return stalled + self._at_rest("unread", rest, "void", "behind which the reset policy had started")
+        why = "still being read when the wait ended" if slow else "not read: nobody owned it at the end"
+        if drained is None:
+            why = "not read: the recording has no end of the drain"
+        return self._at_rest("unread", self.offsets, "void", why)
+
+    def _at_rest(self, kind: str, offsets: Intervals, blame: str, why: str) -> list[Finding]:
+        if not len(offsets):
+            return []
+        text = f"{messages(offsets.total)} in partition {self.partition} {why}"
+        return [self._finding(kind, offsets, blame, text, None)]
+
+    def _finding(self, kind: str, offsets: Intervals, blame: str, text: str, ownership: Ownership | None) -> Finding:
+        at = ownership.start_at if ownership is not None else None
+        detail = "never_handed_over" if kind == "committed_ahead" else ""
+        return Finding(kind, self.partition, offsets.total, blame, text, offsets=offsets, detail=detail, at=at)
+
+
+def _in_flight(
+    ownership: Ownership, commit: Commit | None, in_vain: Intervals, earlier: list[Ownership]
+) -> list[Finding]:
+    """What died unprocessed in an earlier owner's hands while a commit covered it, settled by its next owner."""
+    start = ownership.start
+    if start is None or commit is None or commit.offset is None or not len(in_vain):
+        return []
+    rows = joined(other.rows for other in earlier if other.end_at <= ownership.start_at)
+    lost = (in_vain & Intervals.of(rows["offset"], rows["length"])).below(min(start, commit.offset))
+    if not len(lost):
+        return []
+    text = (
+        f"{messages(lost.total)} in partition {ownership.partition} handed over and never processed, "
+        f"though {commit.said()} when {ownership.member} took over at {start}"
+    )
+    partition, at = ownership.partition, ownership.start_at
+    return [
+        Finding("committed_ahead", partition, lost.total, "commit mode", text, offsets=lost, detail="in_flight", at=at)
+    ]

@@ -1,0 +1,246 @@
+"""Pure: from a history to the verdict.
+
+`judge` goes through the partitions one by one, asks the checkers, and adds up. The order of severity, and what each
+guarantee forbids, stand here and nowhere else.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
+from harness.history import NO_OFFSET, History, Rows, Stream, joined, no_rows
+from harness.verify.accounting import Accounts, partition_account
+from harness.verify.commits import at_risk, lost_commits
+from harness.verify.consuming import Consumed, read_consumed, undelivered
+from harness.verify.evidence import Witnesses, examples, ownership_list, spans
+from harness.verify.findings import ANOMALIES, FATES, Finding, messages
+from harness.verify.intervals import Intervals
+from harness.verify.ownership import Ownerships, read_ownerships
+from harness.verify.placing import first_copies, placed
+from harness.verify.producing import (
+    Produced,
+    log_findings,
+    not_in_the_log,
+    read_produced,
+    strangers,
+)
+from harness.verify.repeats import again, delivered_strays, double_owners, outsiders, two_values
+
+SEVERITY = ("PASS", "UNKNOWN", "FAIL")
+EXIT_CODES = {"PASS": EXIT_PASS, "UNKNOWN": EXIT_UNKNOWN, "FAIL": EXIT_FAIL}
+
+FORBIDDEN = frozenset(
+    {
+        "publish_loss",
+        "corrupt",
+        "phantom",
+        "two_values",
+        "misrouted",
+        "reordered",
+        "foreign",
+        "repeat",
+        "commit_lost",
+        "illegal_start",
+        "skipped",
+        "stalled",
+        "aborted_read",
+    }
+)
+"""What no guarantee allows."""
+
+FORBIDDEN_BY = {
+    "at_least_once": frozenset({"committed_ahead", "excess_redelivery"}),
+    "at_most_once": frozenset({"legal_redelivery", "excess_redelivery", "log_duplicate"}),
+    "exactly_once": frozenset(
+        {"committed_ahead", "legal_redelivery", "excess_redelivery", "log_duplicate", "torn_transaction"}
+    ),
+}
+
+
+def judge(history: History) -> dict[str, Any]:
+    """The verdict on a history, with the keys of the portable format and our own evidence beside them."""
+    history = _with_offsets(history)
+    known = read_ownerships(history)
+    accounts = Accounts()
+    findings: list[Finding] = []
+    for partition in _partitions(history, known):
+        produced = read_produced(history, partition)
+        outside = known.foreign.get(partition, [])
+        consumed = read_consumed(produced, known.of(partition), [rows for _, rows in outside])
+        found = _judge_partition(history, known, produced, consumed)
+        findings += found
+        accounts.add(partition_account(produced, consumed, known, found))
+    return _verdict(history, known, accounts, findings)
+
+
+def _judge_partition(history: History, known: Ownerships, produced: Produced, consumed: Consumed) -> list[Finding]:
+    partition = produced.partition
+    absent = not_in_the_log(produced, consumed.delivered)
+    unread = undelivered(produced, consumed, known, history.run, history.drained)
+    return [
+        *absent,
+        *unread,
+        *log_findings(produced),
+        *strangers(produced, consumed.delivered, consumed.nowhere),
+        *again(consumed, known),
+        *outsiders(partition, known.foreign.get(partition, [])),
+        *double_owners(consumed),
+        *two_values(produced, consumed),
+        *delivered_strays(consumed, produced),
+        *lost_commits(partition, known),
+        *at_risk(produced, consumed, known, unread, history),
+        *_corrupt(history, partition),
+        *_aborted_reads(history, produced, consumed),
+    ]
+
+
+def _partitions(history: History, known: Ownerships) -> list[int]:
+    seen = set(range(history.run.partitions)) | set(known.by_partition) | set(known.foreign) | set(history.log_ends)
+    for rows in (history.sends, history.acks, history.nacks, history.unknowns, history.log):
+        seen.update(np.unique(rows["partition"]).tolist())
+    return sorted(seen)
+
+
+def _with_offsets(history: History) -> History:
+    """Deliveries that were recorded by identity alone get the offset at which the log holds them."""
+    logs = {
+        partition: first_copies(history.log[history.log["partition"] == partition]) for partition in history.log_ends
+    }
+
+    def known(rows: Rows) -> Rows:
+        if not (rows["offset"] == NO_OFFSET).any():
+            return rows
+        parts = [rows[rows["partition"] == partition] for partition in np.unique(rows["partition"]).tolist()]
+        return joined(placed(part, logs.get(int(part["partition"][0]), no_rows())) for part in parts)
+
+    streams = [
+        Stream(stream.member, [known(item) if isinstance(item, np.ndarray) else item for item in stream.items])
+        for stream in history.streams
+    ]
+    return replace(history, streams=streams, corrupt=known(history.corrupt))
+
+
+def _corrupt(history: History, partition: int) -> list[Finding]:
+    """Values that are not what was sent. What the log holds like that was not the consumer's doing."""
+    handed, written = (rows[rows["partition"] == partition] for rows in (history.corrupt, history.corrupt_log))
+    if not len(handed) and not len(written):
+        return []
+    in_log = Intervals.of(written["offset"], written["length"])
+    received = Intervals.of(handed["offset"], handed["length"])
+    findings = []
+    for offsets, blame, where in (
+        (in_log, "producer", "stand in the log"),
+        (received - in_log, "consumer", "were handed over"),
+    ):
+        if len(offsets):
+            text = f"{messages(offsets.total)} of partition {partition} {where} with a value that was not sent"
+            findings.append(Finding("corrupt", partition, offsets.total, blame, text, offsets=offsets))
+    return findings
+
+
+def _aborted_reads(history: History, produced: Produced, consumed: Consumed) -> list[Finding]:
+    if history.run.isolation != "read_committed":
+        return []
+    read = produced.aborted & consumed.delivered
+    if not read.total:
+        return []
+    text = f"{messages(read.total)} of aborted transactions handed over from partition {produced.partition}"
+    return [Finding("aborted_read", produced.partition, read.total, "consumer", text, identities=read)]
+
+
+def _verdict(history: History, known: Ownerships, accounts: Accounts, findings: list[Finding]) -> dict[str, Any]:
+    fates = dict.fromkeys(FATES, 0)
+    anomalies = dict.fromkeys(ANOMALIES, 0)
+    for finding in findings:
+        (fates if finding.kind in fates else anomalies)[finding.kind] += finding.count
+    total = accounts.total()
+    fates["delivered"] = total["delivered"]
+    ahead: Counter[str] = Counter()
+    for finding in findings:
+        if finding.kind == "committed_ahead":
+            ahead[finding.detail] += finding.count
+    failures = [finding for finding in findings if _forbids(history, finding.kind)]
+    doubts = _doubts(history, total, fates)
+    verdict = "FAIL" if failures else "UNKNOWN" if doubts else "PASS"
+    told = sorted({finding.kind for finding in failures}, key=(FATES + ANOMALIES).index)
+    reasons = [reason for kind in told for reason in _told(kind, failures)] + doubts
+    if verdict == "PASS":
+        reasons = [f"{messages(total['judged'])} acked, every one delivered"]
+    witnesses = Witnesses(history, known)
+    return {
+        "verdict": verdict,
+        "guarantee": history.run.guarantee,
+        **{key: total[key] for key in ("sent", "acked", "nacked", "unknown", "aborted", "judged", "deliveries")},
+        "fates": fates,
+        "committed_ahead_of": {kind: ahead[kind] for kind in ("never_handed_over", "in_flight")},
+        "anomalies": anomalies,
+        "reasons": reasons,
+        "blamed": sorted({finding.blame for finding in failures}),
+        **spans(findings, witnesses),
+        "examples": examples(findings, witnesses),
+        "partitions": accounts.rows,
+        "ownerships": ownership_list(known, history.began),
+        "notes": _notes(history, fates, anomalies),
+    }
+
+
+def _forbids(history: History, kind: str) -> bool:
+    guarantee = history.run.guarantee
+    if kind == "log_duplicate" and guarantee == "at_least_once":
+        return history.run.idempotent
+    return kind in FORBIDDEN or kind in FORBIDDEN_BY[guarantee]
+
+
+def _told(kind: str, failures: list[Finding]) -> list[str]:
+    """The first partitions' sentences on one kind, and how many more there are."""
+    mine = [finding for finding in failures if finding.kind == kind]
+    total = sum(finding.count for finding in mine)
+    reasons = [finding.text for finding in mine[:3]]
+    if len(mine) > 3:
+        more = total - sum(finding.count for finding in mine[:3])
+        reasons.append(f"… and {messages(more)} more ({kind.replace('_', ' ')}; {total:,} in all)")
+    return reasons
+
+
+def _doubts(history: History, total: dict[str, int], fates: dict[str, int]) -> list[str]:
+    """Why the evidence does not suffice for a pass."""
+    doubts = list(history.torn)
+    if sum(fates.values()) != total["judged"]:
+        doubts.append(f"the accounting does not add up: {fates} of {total['judged']} (a fault of the harness)")
+    if not total["acked"]:
+        doubts.append("nothing was acked, so nothing is proven")
+    if not total["deliveries"]:
+        doubts.append("nothing was delivered, so nothing is proven")
+    if fates["unread"]:
+        doubts.append(f"{messages(fates['unread'])} not read, and not proven lost")
+    if fates["gone"]:
+        doubts.append(f"{messages(fates['gone'])} deleted from the log during the run, which voids it")
+    doubts += [
+        f"fault {event.data['fault']} had no effect, so the run proves nothing about it"
+        for event in history.faults
+        if event.data.get("phase") == "injected" and not event.data.get("effect")
+    ]
+    return doubts
+
+
+def _notes(history: History, fates: dict[str, int], anomalies: dict[str, int]) -> list[str]:
+    told: list[tuple[bool, Callable[[], str]]] = [
+        (not history.log_ends, lambda: "No independent reader: what is missing cannot be called lost."),
+        (anomalies["silent_send"] > 0, lambda: f"{messages(anomalies['silent_send'])} sent and never answered."),
+        (
+            anomalies["legal_redelivery"] > 0,
+            lambda: (
+                f"{messages(anomalies['legal_redelivery'])} delivered again after a change of owner "
+                "(case 1: committed < processed), which at-least-once allows."
+            ),
+        ),
+        (
+            fates["committed_ahead"] > 0,
+            lambda: f"{messages(fates['committed_ahead'])} lost behind a commit (case 2: committed > processed).",
+        ),
+    ]
+    return [text() for holds, text in told if holds]

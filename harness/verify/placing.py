@@ -1,0 +1,84 @@
+"""Pure: where in the log a message stands.
+
+Two coordinates name a message of a partition: its identity and its offset. The log, as the independent reader found
+it, translates between them; a stretch that crosses several rows of the log is cut at their ends.
+"""
+
+import numpy as np
+
+from harness.history import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities, joined
+from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
+
+
+def first_copies(log: Rows) -> Rows:
+    """The log without what it holds again, so that an identity stands at one offset."""
+    log = log[log["producer"] != NO_PRODUCER]
+    twice, extra = more_than_once(identities(log), log["length"])
+    if not extra:
+        return log
+    kept: list[Rows] = []
+    seen = NOTHING
+    for row in log:  # in offset order; duplicates are an exception and their rows few
+        first = (int(row["producer"]) << SEQ_BITS) + int(row["seq"])
+        mine = Intervals.span(first, first + int(row["length"]))
+        if not len(mine & twice):
+            kept.append(np.array([row], log.dtype))
+            continue
+        for start, end in mine - seen:
+            kept.append(_cut(row, start - first, end - first, log.dtype))
+        seen = seen | mine
+    return joined(kept)
+
+
+def _cut(row: np.void, start: int, end: int, dtype: np.dtype[np.void]) -> Rows:
+    part = np.array([row], dtype)
+    part["seq"] += start
+    part["offset"] += start
+    part["length"] = end - start
+    return part
+
+
+def offsets_of(wanted: Intervals, log: Rows) -> Intervals:
+    """The offsets at which the log holds the wanted identities (`log` without duplicates)."""
+    starts = identities(log)
+    i, j = overlapping(starts, starts + log["length"], wanted)
+    first = np.maximum(starts[i], wanted.starts[j])
+    last = np.minimum(starts[i] + log["length"][i], wanted.ends[j])
+    return Intervals.of(log["offset"][i] + first - starts[i], last - first)
+
+
+def identities_at(wanted: Intervals, log: Rows) -> Intervals:
+    """The identities that the log holds at the wanted offsets."""
+    i, j = overlapping(log["offset"], log["offset"] + log["length"], wanted)
+    first = np.maximum(log["offset"][i], wanted.starts[j])
+    last = np.minimum(log["offset"][i] + log["length"][i], wanted.ends[j])
+    known = log["producer"][i] != NO_PRODUCER
+    return Intervals.of((identities(log)[i] + first - log["offset"][i])[known], (last - first)[known])
+
+
+def placed(rows: Rows, log: Rows) -> Rows:
+    """Deliveries recorded by identity alone, given the offsets at which the log holds them.
+
+    Order is kept. What the log does not hold keeps no offset. `log` without duplicates.
+    """
+    lost = (rows["offset"] == NO_OFFSET) & (rows["producer"] != NO_PRODUCER)
+    if not lost.any() or not len(log):
+        return rows
+    log = log[np.argsort(identities(log), kind="stable")]
+    starts = identities(log)
+    base = Intervals(starts, starts + log["length"])
+    mine = identities(rows)
+    i, j = overlapping(mine, mine + rows["length"], base)
+    keep = lost[i]
+    i, j = i[keep], j[keep]
+    first = np.maximum(mine[i], base.starts[j])
+    last = np.minimum(mine[i] + rows["length"][i], base.ends[j])
+    found = rows[i].copy()
+    found["seq"] += first - mine[i]
+    found["offset"] = log["offset"][j] + first - base.starts[j]
+    found["length"] = last - first
+    short = np.ones(len(rows), bool)
+    short[i] = np.bincount(i, last - first, len(rows))[i] < rows["length"][i]
+    rest = rows[~lost | short]
+    order = np.concatenate((i, np.flatnonzero(~lost | short)))
+    return joined([found, rest])[np.argsort(order, kind="stable")]

@@ -1,0 +1,319 @@
+"""What a scenario says, and how one is read.
+
+A scenario is one YAML file: a client, a workload, what is done to it, and the guarantee it is judged by. The models
+here are the only definition of the format: `harness schema` and the table in scenarios/README.md are generated from
+them (`harness.scenario_reference`). A file is read whole and all its errors are told at once, each with its place.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from harness.errors import UsageError
+from harness.scenario_checks import Conflict, Finding, conflicts
+from harness.scenario_errors import findings_of, lookup
+from harness.scenario_file import Document, KeyPath, dotted, find, parse, read, shipped
+
+__all__ = ["Scenario", "dump", "find", "json_schema", "load", "shipped"]
+
+HINT = "`harness schema` prints the format; scenarios/README.md explains every key."
+DEFAULT_KAFKA = "4.3.1"
+
+# Option of the command line for each key that it can override.
+OPTIONS: Mapping[str, tuple[str, KeyPath]] = {
+    "client": ("--client", ("client",)),
+    "messages": ("--messages", ("messages",)),
+    "size_bytes": ("--size", ("size_bytes",)),
+    "partitions": ("--partitions", ("partitions",)),
+    "seed": ("--seed", ("seed",)),
+    "broker": ("--broker", ("broker", "backend")),
+}
+
+ClientSpec = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Settings = dict[str, Any]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Messages = Annotated[int, Field(ge=1, le=10**10)]
+Partition = Annotated[int, Field(ge=0, le=9_999)]
+
+
+class Keys(BaseModel):
+    """A block of keys: nothing is converted, nothing unknown is let through, nothing changes later."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Broker(Keys):
+    """The Kafka that the clients talk to."""
+
+    backend: Literal["auto", "embedded", "docker", "external"] = Field(
+        default="auto",
+        description="Where it runs: `embedded` on this machine's JVM, `docker` by docker-compose.ssl.yml, `external` "
+        "your own cluster; `auto` is embedded.",
+    )
+    kafka: str = Field(
+        default=DEFAULT_KAFKA,
+        pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$",
+        description="Release of Apache Kafka, in quotes. Clients of before 2018 or so need 3.9.1.",
+    )
+    heap_mb: int = Field(default=512, ge=64, le=1_048_576, description="The broker's heap (-Xmx), in MiB.")
+    start_timeout_s: Seconds = Field(
+        default=60, description="Until then it must be ready, or the run ends with exit code 4."
+    )
+
+
+class Planted(Keys):
+    """A fault made on purpose by the client `planted`, to see that the verdict names it."""
+
+    fault: Literal["skip", "tail_loss", "repeat", "reorder", "corrupt", "phantom", "stall"] = Field(
+        description="What the planted consumer does: leave messages out, leave the partition's last ones out, hand "
+        "them over twice, in the wrong order, with a wrong value, hand over what was never sent, or stop delivering."
+    )
+    count: Messages = Field(default=1, description="How many messages it does that to.")
+    at: int | None = Field(
+        default=None,
+        ge=0,
+        le=10**10,
+        description="The first of them, by its number in its partition; null: drawn from the seed.",
+    )
+    partition: Partition | None = Field(
+        default=None, description="The partition it happens in; null: drawn from the seed."
+    )
+
+
+class PlantedProducer(Keys):
+    """The same for the producer's side."""
+
+    fault: Literal["publish_loss", "duplicate", "misroute", "corrupt"] = Field(
+        description="What the planted producer does: report an ack for what it never sent, write twice, write to "
+        "another partition, or write a wrong value."
+    )
+    count: Messages = Field(default=1, description="How many messages it does that to.")
+    at: int | None = Field(
+        default=None,
+        ge=0,
+        le=10**10,
+        description="The first of them, by its number in its partition; null: drawn from the seed.",
+    )
+    partition: Partition | None = Field(
+        default=None, description="The partition it happens in; null: drawn from the seed."
+    )
+
+
+class Producer(Keys):
+    """Who writes the messages. It is never in doubt what it should have written: every message is numbered."""
+
+    client: ClientSpec = Field(
+        default="confluent-kafka", description="Spec of the producing client, written like `client`."
+    )
+    settings: Settings = Field(
+        default_factory=dict,
+        description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
+    )
+    planted: PlantedProducer | None = Field(
+        default=None, description="A fault made on purpose; only with the client `planted`."
+    )
+
+
+class Batch(Keys):
+    """For the calls that hand over several messages at a time."""
+
+    max_records: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="At most this many messages a call; null: the library's default."
+    )
+    timeout_ms: int = Field(default=1_000, ge=0, le=3_600_000, description="How long one call waits for messages.")
+
+
+class Consumer(Keys):
+    """The consumer under test."""
+
+    defaults: Literal["as_shipped", "equal"] = Field(
+        default="as_shipped",
+        description="`as_shipped`: the library's own defaults, auto-commit included; `equal`: the same semantics for "
+        "every library (isolation level, timeouts, reset policy, prefetch), for comparing them.",
+    )
+    settings: Settings = Field(
+        default_factory=dict, description="Settings of that library, by its own names; they win over `defaults`."
+    )
+    batch: Batch = Field(default_factory=Batch, description="For the calls that hand over several messages at a time.")
+
+
+class Restarts(Keys):
+    """Restarts as deployments do them."""
+
+    count: int = Field(
+        ge=1,
+        le=1_000,
+        description="The consumer is stopped in an orderly way (`close()`) and started again this many times; the last "
+        "one reads to the end.",
+    )
+    after: tuple[int, int] = Field(
+        strict=False,  # A list is how YAML writes a pair; its numbers stay strict.
+        description="Each stop comes after a number of deliveries drawn from low..high by the seed.",
+    )
+
+
+class Drain(Keys):
+    """The bounded wait at the end."""
+
+    idle_s: Seconds = Field(default=10, description="A consumer that delivers nothing for so long is stopped.")
+    limit_s: Seconds = Field(default=300, description="In no case does the wait last longer.")
+
+
+class Scenario(Keys):
+    """One scenario. `name` is the stem of its file."""
+
+    about: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)] = Field(
+        description="What it shows and what to expect, for a person."
+    )
+    guarantee: Literal["at_least_once", "at_most_once", "exactly_once"] = Field(
+        default="at_least_once", description="The claim that the verdict judges."
+    )
+    client: ClientSpec = Field(
+        description="The client under test: `kafka-python`, `kafka-python==2.0.2`, `kafka-python[crc32c]==3.0.12`, "
+        "`kafka-python==1.4.4 @ python3.6`, `aiokafka==0.8.1 + kafka-python==2.0.2`."
+    )
+    api: Literal["iterator", "poll", "consume", "getone", "getmany"] = Field(
+        description="The call that the application reads with; each library offers some of them."
+    )
+    security: Literal["mutual_tls", "plaintext"] = Field(
+        default="mutual_tls", description="How clients reach the broker; the certificates are made for the run."
+    )
+    broker: Broker = Field(default_factory=Broker, description="The Kafka that the clients talk to.")
+    partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of the topic.")
+    messages: Messages = Field(description="How many messages are produced, over all partitions.")
+    size_bytes: int = Field(ge=8, le=10 * 2**20, description="Size of each message's value.")
+    producer: Producer = Field(default_factory=Producer, description="Who writes the messages.")
+    consumer: Consumer = Field(default_factory=Consumer, description="How the client under test is set up.")
+    restarts: Restarts | None = Field(default=None, description="Orderly restarts of the consumer; null: none.")
+    record: Literal["loss", "throughput"] = Field(
+        default="loss",
+        description="`loss`: every delivery with its offset, written so that a kill loses none; `throughput`: "
+        "identities only, in memory, at the least cost.",
+    )
+    drain: Drain = Field(default_factory=Drain, description="The bounded wait at the end.")
+    planted: Planted | None = Field(
+        default=None, description="A fault made on purpose; only with the client `planted`."
+    )
+    seed: int = Field(default=1, ge=0, le=2**63 - 1, description="Everything drawn at random is drawn from it.")
+
+    _name: str = PrivateAttr("scenario")
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @model_validator(mode="after")
+    def _keys_fit_together(self) -> "Scenario":
+        if findings := conflicts(lookup(self.model_dump())):
+            raise Conflict(findings)
+        return self
+
+
+def load(path: Path | str, overrides: Mapping[str, Any] | None = None, name: str | None = None) -> Scenario:
+    """Read a scenario, or raise UsageError with everything that is wrong with it.
+
+    path: a file, or the name of a shipped scenario. overrides: from the command line, by the keys of OPTIONS; None
+    means not given. name: the scenario's name where the file's stem is not it (the resolved copy in a run's folder).
+    """
+    file = find(str(path))
+    document = parse(read(file))
+    if document.values is None:
+        raise _refusal(file, document, [], {})
+    options: dict[KeyPath, str] = {}
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            option, target = OPTIONS[key]
+            options[target] = option
+            _put(document, target, value)
+    findings: list[Finding] = []
+    try:
+        scenario = Scenario.model_validate(document.values)
+    except ValidationError as error:
+        findings = findings_of(error, document, blocks(), defaults())
+    if findings or document.problems:
+        raise _refusal(file, document, findings, options)
+    scenario._name = name or file.stem
+    return scenario
+
+
+def _put(document: Document, path: KeyPath, value: Any) -> None:
+    """Lay an override over the file's value."""
+    *outer, last = path
+    block = document.values
+    for key in outer:
+        block = block.setdefault(key, {})
+        if not isinstance(block, dict):
+            return  # The file has something else in the block's place, and is refused for that.
+    block[last] = value
+    document.written.pop(path, None)
+    document.problems = [problem for problem in document.problems if problem.path != path]
+    document.unreadable.discard(path)
+
+
+def _refusal(file: Path, document: Document, findings: list[Finding], options: Mapping[KeyPath, str]) -> UsageError:
+    """All that is wrong, one line each: options of the command line first, then in the order of the file."""
+    from_options, from_file = [], [(problem.place, problem.path, problem.what) for problem in document.problems]
+    for finding in findings:
+        option = next((options[key] for key in (finding.key, *finding.also) if key in options), None)
+        if option is None:
+            from_file.append((document.place(finding.key), finding.key, finding.what))
+        else:
+            from_options.append(f"{option}: {finding.what}")
+    lines = [
+        f"{file}:{place.line}:{place.column}: {f'{dotted(key)}: ' if key else ''}{what}"
+        for place, key, what in sorted(from_file, key=lambda line: line[0])
+    ]
+    return UsageError("bad-scenario", "\n".join(_printable(line) for line in from_options + lines), HINT)
+
+
+def _printable(line: str) -> str:
+    """A line stays one line, and moves no terminal's cursor, whatever the file's keys and values hold."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
+def blocks() -> dict[KeyPath, dict[str, FieldInfo]]:
+    """Every block of keys with its keys, the scenario itself first."""
+    return dict(_blocks(Scenario, ()))
+
+
+def _blocks(model: type[Keys], path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, FieldInfo]]]:
+    yield path, model.model_fields
+    for key, info in model.model_fields.items():
+        for part in get_args(info.annotation) or (info.annotation,):
+            if isinstance(part, type) and issubclass(part, Keys):
+                yield from _blocks(part, (*path, key))
+
+
+@functools.cache
+def defaults() -> dict[str, Any]:
+    """What holds where a file leaves a key out, blocks that are there by default included."""
+    return {
+        key: value.model_dump() if isinstance(value, Keys) else value
+        for key, info in Scenario.model_fields.items()
+        if not info.is_required()
+        for value in [info.get_default(call_default_factory=True)]
+    }
+
+
+def dump(scenario: Scenario) -> str:
+    """The whole scenario as YAML, every default written out; `load` reads it again."""
+    return yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def json_schema() -> dict[str, Any]:
+    """The format as JSON Schema, for editors."""
+    schema = Scenario.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "harness scenario"}

@@ -1,0 +1,169 @@
+"""Pure: which keys of a scenario do not fit together, in words.
+
+Each check looks only at keys that are right by themselves (a wrong or missing one reads as None), so that errors of
+both sorts in one file can be told at once.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from harness.errors import UsageError
+from harness.scenario_file import KeyPath, dotted, near
+
+# Called with the parts of a key: the value that holds there, or None.
+Lookup = Callable[..., Any]
+
+
+class Finding(NamedTuple):
+    """One thing wrong: the key, what is wrong, and other keys that the user could just as well change."""
+
+    key: KeyPath
+    what: str
+    also: tuple[KeyPath, ...] = ()
+
+
+# Calls that hand `batch.max_records` on to the library; everywhere else it would be silently ignored.
+TAKES_MAX_RECORDS = {
+    ("kafka-python", "poll"),
+    ("kafka-python-ng", "poll"),
+    ("confluent-kafka", "consume"),
+    ("aiokafka", "getmany"),
+    ("planted", "poll"),
+    ("planted", "consume"),
+    ("null", "poll"),
+    ("null", "consume"),
+}
+
+# What a connection and a group are made of belongs to the harness: a scenario that set it would judge another cluster's
+# messages, or another group's commits.
+OWN_SETTINGS: Mapping[str, str] = {
+    "bootstrap_servers": "the harness connects the clients; see broker.backend",
+    "metadata_broker_list": "the harness connects the clients; see broker.backend",
+    "group_id": "the harness names a new group for each run",
+    "security_protocol": "the key `security` decides it",
+}
+
+
+class Conflict(ValueError):
+    """Keys that do not fit together; a ValueError, so that pydantic reports it among its own."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("; ".join(f"{dotted(finding.key)}: {finding.what}" for finding in findings))
+        self.findings = findings
+
+
+def conflicts(get: Lookup) -> list[Finding]:
+    """Everything that does not fit together."""
+    return [finding for check in CHECKS for finding in check(get)]
+
+
+def _clients(get: Lookup) -> Iterator[Finding]:
+    library = None
+    for path in (("client",), ("producer", "client")):
+        text = get(*path)
+        if text is None:
+            continue
+        try:
+            found = library_of(text)
+        except UsageError as error:
+            yield Finding(path, error.what)
+        else:
+            library = found if path == ("client",) else library
+    api = get("api")
+    if library is None or api is None:
+        return
+    offered = APIS[library]
+    if api not in offered:
+        yield Finding(("api",), f"{library} has no {api}; it offers {', '.join(offered)}", also=(("client",),))
+    elif get("consumer", "batch", "max_records") is not None and (library, api) not in TAKES_MAX_RECORDS:
+        what = f"{api} of {library} takes no such limit; leave it out"
+        yield Finding(("consumer", "batch", "max_records"), what, also=(("client",),))
+
+
+def _restarts(get: Lookup) -> Iterator[Finding]:
+    count, after, messages = get("restarts", "count"), get("restarts", "after"), get("messages")
+    if after is None:
+        return
+    low, high = after
+    if low < 1:
+        yield Finding(("restarts", "after"), f"[{low}, {high}]: a restart needs at least 1 delivery before it")
+    elif low > high:
+        yield Finding(("restarts", "after"), f"[{low}, {high}]: the lower number comes first")
+    elif count is not None and messages is not None and count * low >= messages:
+        what = (
+            f"{messages:,} messages are too few for {count:,} restarts each after at least {low:,} deliveries "
+            f"(restarts.after): more than {count * low:,} messages, or fewer restarts"
+        )
+        yield Finding(("restarts", "count"), what, also=(("messages",),))
+
+
+def _planted(get: Lookup) -> Iterator[Finding]:
+    for block, client in ((("planted",), ("client",)), (("producer", "planted"), ("producer", "client"))):
+        spec = get(*client)
+        if not get(*block) or spec is None:
+            continue
+        if spec != "planted":
+            what = f"only the client `planted` makes faults on purpose, and {'.'.join(client)} is {spec}"
+            yield Finding(block, what, also=(client,))
+            continue
+        partitions, messages = get("partitions"), get("messages")
+        partition, at, count = get(*block, "partition"), get(*block, "at"), get(*block, "count")
+        if partitions is None or messages is None:
+            continue
+        if partition is not None and partition >= partitions:
+            what = f"there is no partition {partition}; there are {partitions}, from 0"
+            yield Finding((*block, "partition"), what, also=(("partitions",),))
+        # Message i goes to partition i mod partitions.
+        share = -(-(messages - (partition or 0)) // partitions)
+        if count is not None and (at or 0) + count > share:
+            what = f"{count:,} from number {at or 0:,} on, but a partition has {share:,} messages"
+            yield Finding((*block, "count"), what, also=(("messages",), ("partitions",)))
+
+
+def _drain(get: Lookup) -> Iterator[Finding]:
+    idle_s, limit_s = get("drain", "idle_s"), get("drain", "limit_s")
+    if idle_s is not None and limit_s is not None and idle_s > limit_s:
+        yield Finding(
+            ("drain", "idle_s"), f"{idle_s:g} is longer than drain.limit_s, {limit_s:g}, and never comes to bear"
+        )
+
+
+def _settings(get: Lookup) -> Iterator[Finding]:
+    for side in ("producer", "consumer"):
+        for name, value in (get(side, "settings") or {}).items():
+            path = (side, "settings", name)
+            plain = name.replace(".", "_")
+            if plain in OWN_SETTINGS:
+                yield Finding(path, f"not a scenario's to set: {OWN_SETTINGS[plain]}")
+            elif not _is_setting(value):
+                yield Finding(path, "expected text, a number, true, false, null, or a list of them")
+
+
+def _is_setting(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_setting(item) and not isinstance(item, list) for item in value)
+    if isinstance(value, float):
+        return abs(value) < float("inf")  # NaN fails this too.
+    return value is None or isinstance(value, bool | int | str)
+
+
+CHECKS = (_clients, _restarts, _planted, _drain, _settings)
+
+# Stand-in until harness.clients.catalogue is there.
+APIS = {
+    "kafka-python": ("iterator", "poll"),
+    "kafka-python-ng": ("iterator", "poll"),
+    "confluent-kafka": ("poll", "consume"),
+    "aiokafka": ("iterator", "getone", "getmany"),
+    "planted": ("poll", "consume"),
+    "null": ("poll", "consume"),
+}
+
+
+def library_of(text: str) -> str:
+    match = re.match(r"[A-Za-z0-9-]+", text)
+    name = match[0].lower() if match else text
+    if name not in APIS:
+        raise UsageError("bad-client", f"{name} is no client of the catalogue{near(name, APIS)}")
+    return name

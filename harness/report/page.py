@@ -1,0 +1,353 @@
+"""report.html: one offline file that a person reads, verdict first.
+
+Takes its facts from the run's three JSON files and writes one page without scripts, requests or fonts of its own.
+Jinja2 escapes every value, inside the pictures too. The page stays under PAGE_LIMIT_BYTES: where a run has more
+spans, examples or clients than fit, it is rendered again with less of them and says how many were left out.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.report import facts as reading
+from harness.report import pictures, words
+from harness.report.facts import NOT_MEASURED, Facts, count, figure, integer, mapping, number, shortened, size, text
+from harness.rundir import write_text
+
+PAGE_LIMIT_BYTES = 500_000
+TEMPLATES = Path(__file__).parent / "templates"
+WIDTHS = {"wide": 800, "narrow": 350}
+SECRET_WORDS = ("password", "secret", "token", "key.pem", "jaas")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of each list the page shows."""
+
+    spans: int
+    examples: int
+    steps: int
+    partitions: int
+    clients: int
+    settings: int
+    bars: int
+    letters: int
+
+
+LIMITS = (
+    Limits(spans=400, examples=60, steps=60, partitions=500, clients=60, settings=250, bars=600, letters=1200),
+    Limits(spans=150, examples=20, steps=30, partitions=200, clients=12, settings=80, bars=300, letters=500),
+    Limits(spans=40, examples=8, steps=15, partitions=60, clients=6, settings=40, bars=100, letters=200),
+    Limits(spans=10, examples=3, steps=8, partitions=20, clients=3, settings=20, bars=40, letters=120),
+)
+
+
+def write_page(run: Path) -> Path:
+    """Write report.html into the run's folder and return its path."""
+    page = render(reading.read(run))
+    path = run / "report.html"
+    write_text(path, page)
+    return path
+
+
+def render(facts: Facts) -> str:
+    """The page as text, with as much detail as fits."""
+    page = ""
+    for limits in LIMITS:
+        page = _template().render(_content(facts, limits))
+        if len(page.encode()) < PAGE_LIMIT_BYTES:
+            break
+    return page
+
+
+def _template() -> Any:
+    # Imported here: `harness --help` must not wait for it.
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=count, figure=figure, size=size, plain=text, label=words.label, meaning=words.meaning, number=number
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
+    """Everything the template needs, under the names it uses."""
+
+    def short(value: Any) -> str:
+        return shortened(value if isinstance(value, str) else text(value), limits.letters)
+
+    spans = facts.rows(facts.verdict, "spans")
+    partitions = facts.rows(facts.verdict, "partitions")
+    content = {
+        "word": facts.word,
+        "verdict_meaning": words.VERDICTS[facts.word],
+        "reasons": _shown([short(reason) for reason in facts.reasons], 40),
+        "name": short(facts.name),
+        "scenario": short(facts.scenario),
+        "started": facts.started,
+        "about": short(facts.settings.get("about")),
+        "what": [(name, short(value)) for name, value in what_was_run(facts)],
+        "line": _number_line(facts),
+        "fates": [(kind, facts.count(kind)) for kind in words.FATES],
+        "judged": facts.verdict.get("judged"),
+        "ahead_of": [
+            (kind, integer(n))
+            for kind, n in mapping(facts.verdict.get("committed_ahead_of")).items()
+            if kind in words.COMMITTED_AHEAD_OF
+        ],
+        "anomalies": [(kind, facts.count(kind)) for kind in words.ANOMALIES],
+        "spans": _shown([_span(row, short) for row in spans], limits.spans),
+        "spans_left_out": integer(facts.verdict.get("spans_left_out")) or 0,
+        "examples": _shown(
+            [_example(row, facts, limits, short) for row in facts.rows(facts.verdict, "examples")], limits.examples
+        ),
+        "throughput": {
+            name: pictures.throughput(facts.metrics, width=width) for name, width in WIDTHS.items()
+        },
+        "lanes": _lanes(facts, spans, limits),
+        "partitions": _shown(partitions, limits.partitions),
+        "metrics": facts.metrics,
+        "producer_metrics": mapping(facts.metrics.get("producer")),
+        "recording": mapping(facts.metrics.get("recording")),
+        "stages": facts.rows(facts.metrics, "stages"),
+        "clients": _shown(_clients(facts, limits, short), limits.clients),
+        "surroundings": [(name, short(value)) for name, value in _surroundings(facts)],
+        "command": shortened(command_line(facts), limits.letters),
+        "seed": text(facts.run.get("seed")),
+        "resolved": shortened(json.dumps(facts.settings, indent=1, ensure_ascii=False), limits.letters * 20)
+        if facts.settings
+        else "",
+        "notes": _shown([short(note) for note in reading.sentences(facts.verdict.get("notes"))], 40),
+        "errors": _shown([short(error) for error in facts.errors], 40),
+        "glossary": (("Fates of a message", words.FATES), ("Committed ahead of", words.COMMITTED_AHEAD_OF),
+                     ("Anomalies", words.ANOMALIES), ("Numbers", words.NUMBERS), ("Blame", words.BLAMES)),
+        "losses": words.LOSSES,
+        "not_measured": NOT_MEASURED,
+    }
+    # Last, because reading the rest is what finds problems.
+    content["problems"] = [short(problem) for problem in facts.problems]
+    return content
+
+
+def _shown(rows: list[Any], limit: int) -> dict[str, Any]:
+    return {"rows": rows[:limit], "total": len(rows), "left_out": max(0, len(rows) - limit)}
+
+
+def what_was_run(facts: Facts) -> list[tuple[str, str]]:
+    """What the verdict is about, as (name, value)."""
+    settings = facts.settings
+    broker = mapping(facts.run.get("broker"))
+    pairs = [
+        ("Client", client_line(facts, "consume") or text(settings.get("client"))),
+        ("Producer", client_line(facts, "produce") or text(mapping(settings.get("producer")).get("client"))),
+        ("Judged by", client_line(facts, "read_log")),
+        ("Broker", _broker_line(broker)),
+        ("Connection", {"mutual_tls": "mutual TLS"}.get(text(settings.get("security")), text(settings.get("security")))),
+        ("Guarantee claimed", facts.guarantee.replace("_", " ")),
+        ("Messages", _messages_line(settings)),
+        ("Restarts", _restarts_line(settings)),
+        ("Seed", text(facts.run.get("seed"))),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def client_line(facts: Facts, role: str) -> str:
+    """The client of a role in words: what was asked for, what was found installed, on which interpreter."""
+    clients = facts.clients(role)
+    if not clients:
+        return ""
+    client = clients[0]
+    spec, version = text(client.get("spec")), text(client.get("client_version"))
+    line = spec or "client unknown"
+    if version and version not in spec:
+        line += f" (version {version})"
+    if text(client.get("librdkafka")):
+        line += f", librdkafka {text(client.get('librdkafka'))}"
+    if text(client.get("api")):
+        line += f", {text(client.get('api'))}"
+    if text(client.get("python")):
+        line += f", on Python {text(client.get('python')).removeprefix('Python ')}"
+    return line
+
+
+def _broker_line(broker: dict[str, Any]) -> str:
+    kafka, backend, java = (text(broker.get(key)) for key in ("kafka", "backend", "java"))
+    line = f"Apache Kafka {kafka}" if kafka else ""
+    line += f", {backend}" if line and backend else backend
+    return f"{line}, on Java {java.removeprefix('Java ')}" if line and java else line
+
+
+def _messages_line(settings: dict[str, Any]) -> str:
+    messages, size_bytes, partitions = (integer(settings.get(k)) for k in ("messages", "size_bytes", "partitions"))
+    line = f"{messages:,}" if messages is not None else ""
+    line += f" × {size_bytes:,} B" if line and size_bytes is not None else ""
+    return f"{line} in {partitions:,} partition{'s' if partitions != 1 else ''}" if line and partitions else line
+
+
+def _restarts_line(settings: dict[str, Any]) -> str:
+    restarts = mapping(settings.get("restarts"))
+    times, after = integer(restarts.get("count")), restarts.get("after")
+    if times is None:
+        return "none" if "restarts" in settings else ""
+    line = f"{times:,} time{'s' if times != 1 else ''}"
+    if isinstance(after, list) and len(after) == 2:
+        line += f", each after {count(after[0], '?')} to {count(after[1], '?')} deliveries"
+    return line
+
+
+def _number_line(facts: Facts) -> list[tuple[str, int | None, str]]:
+    verdict = facts.verdict
+    asides = {
+        "sent": _aside(verdict, (("nacked", "nacked"), ("unknown", "unknown"))),
+        "acked": _aside(verdict, (("aborted", "aborted"),)),
+        "in the log": "" if facts.in_log() is None else "read independently",
+        "delivered": _aside(verdict, (("deliveries", "deliveries"),)),
+    }
+    values = {
+        "sent": integer(verdict.get("sent")),
+        "acked": integer(verdict.get("acked")),
+        "in the log": facts.in_log(),
+        "delivered": facts.count("delivered"),
+    }
+    return [(name, values[name], asides[name]) for name in values]
+
+
+def _aside(verdict: dict[str, Any], keys: tuple[tuple[str, str], ...]) -> str:
+    known = [(integer(verdict.get(key)), name) for key, name in keys]
+    return ", ".join(f"{number:,} {name}" for number, name in known if number is not None)
+
+
+def _span(row: dict[str, Any], short: Any) -> dict[str, Any]:
+    first, last = integer(row.get("first_offset")), integer(row.get("last_offset"))
+    offsets = "" if first is None else f"{first:,}" if last in (None, first) else f"{first:,} – {last:,}"
+    return {
+        "kind": text(row.get("kind")),
+        "partition": text(row.get("partition")),
+        "offsets": offsets,
+        "count": row.get("count"),
+        "blame": short(row.get("blame")),
+        "text": short(row.get("text")),
+    }
+
+
+def _example(row: dict[str, Any], facts: Facts, limits: Limits, short: Any) -> dict[str, Any]:
+    steps = facts.rows(row, "timeline")
+    producer, seq = text(row.get("producer")), integer(row.get("seq"))
+    return {
+        "kind": text(row.get("kind")),
+        "partition": text(row.get("partition")),
+        "offset": count(row.get("offset"), ""),
+        "identity": "" if not producer and seq is None else f"{producer or '?'} seq {count(seq, '?')}",
+        "blame": short(row.get("blame")),
+        "steps": [(since_start(step.get("t_ns"), facts.start_ns), short(step.get("text"))) for step in steps][
+            : limits.steps
+        ],
+        "steps_left_out": max(0, len(steps) - limits.steps),
+    }
+
+
+def since_start(t_ns: Any, start_ns: int | None) -> str:
+    """A moment in seconds since the run's start, to the millisecond."""
+    moment = integer(t_ns)
+    if moment is None:
+        return ""
+    return f"{(moment - start_ns) / 1e9:.3f} s" if start_ns is not None else f"{moment / 1e9:.3f} s on the host's clock"
+
+
+def _lanes(facts: Facts, spans: list[dict[str, Any]], limits: Limits) -> dict[str, Any]:
+    ownerships = facts.rows(facts.verdict, "ownerships")
+    lost = [span for span in spans if span.get("kind") in words.LOSSES][: limits.spans]
+    left_out = max(0, len(ownerships) - limits.bars)
+    pair = {
+        name: pictures.lanes(ownerships[: limits.bars], lost, start_ns=facts.start_ns, width=width)
+        for name, width in WIDTHS.items()
+    }
+    return {**pair, "left_out": left_out}
+
+
+def _clients(facts: Facts, limits: Limits, short: Any) -> list[dict[str, Any]]:
+    """Clients with the same everything but a name are one: a restarted consumer is many workers."""
+    groups: dict[str, dict[str, Any]] = {}
+    for client in facts.rows(facts.run, "clients"):
+        worker, status = text(client.get("worker")) or "?", text(client.get("status"))
+        same = json.dumps({key: client[key] for key in client if key not in ("worker", "status", "pid")}, sort_keys=True)
+        group = groups.setdefault(same, {"workers": [], "statuses": [], "client": client})
+        group["workers"].append(worker)
+        if status and status not in group["statuses"]:
+            group["statuses"].append(status)
+    return [_client(group, limits, short) for group in groups.values()]
+
+
+def _client(group: dict[str, Any], limits: Limits, short: Any) -> dict[str, Any]:
+    client = group["client"]
+    effective, given = mapping(client.get("settings")), mapping(client.get("given"))
+    named = sorted(set(effective) | set(given), key=lambda name: (name not in given, name))
+    settings = [
+        {
+            "name": short(name),
+            "value": short(_value(name, effective[name] if name in effective else given[name])),
+            "given": name in given,
+            "asked": short(_value(name, given[name]))
+            if name in given and name in effective and given[name] != effective[name]
+            else "",
+        }
+        for name in named
+    ]
+    workers = group["workers"]
+    return {
+        "workers": short(", ".join(workers) if len(workers) < 5 else f"{workers[0]} … {workers[-1]} ({len(workers)})"),
+        "role": {"consume": "consumer", "produce": "producer", "read_log": "independent reader"}.get(
+            text(client.get("role")), text(client.get("role"))
+        ),
+        "facts": [
+            (name, short(client.get(key)))
+            for name, key in (
+                ("Asked for", "spec"),
+                ("Version found", "client_version"),
+                ("librdkafka", "librdkafka"),
+                ("Python", "python"),
+                ("Call", "api"),
+            )
+            if text(client.get(key))
+        ]
+        + ([("Ended", short("; ".join(group["statuses"])))] if group["statuses"] else []),
+        "settings": _shown(settings, limits.settings),
+    }
+
+
+def _value(name: str, value: Any) -> str:
+    if any(word in name.lower() for word in SECRET_WORDS):
+        return "hidden"
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _surroundings(facts: Facts) -> list[tuple[str, str]]:
+    environment, broker = mapping(facts.run.get("environment")), mapping(facts.run.get("broker"))
+    pairs = [
+        ("Harness", text(facts.run.get("harness_version"))),
+        ("Commit", text(facts.run.get("commit"))),
+        ("Host's Python", text(environment.get("python")).removeprefix("Python ")),
+        ("System", text(environment.get("os"))),
+        ("Processor", text(environment.get("cpu"))),
+        ("Cores", text(environment.get("cores"))),
+        ("Memory", size(environment.get("memory_bytes"), "")),
+    ]
+    pairs += [(f"Broker: {name.replace('_', ' ')}", _value(name, broker[name])) for name in broker]
+    return [(name, value) for name, value in pairs if value]
+
+
+def command_line(facts: Facts) -> str:
+    """The command that repeats the run, ready for a shell; empty where it was not recorded."""
+    command = facts.run.get("command")
+    if isinstance(command, str):
+        return text(command)
+    return shlex.join(str(part) for part in command) if isinstance(command, list) else ""

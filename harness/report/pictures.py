@@ -1,0 +1,289 @@
+"""Pure: the geometry of the page's two pictures, throughput over time and who owned which partition when.
+
+Only numbers are worked out here; the template draws them, so that every text in a picture is escaped like the rest of
+the page. Each picture is laid out for one width in pixels: the page holds a wide and a narrow one and shows what fits.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.report.facts import integer, number, text
+
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 30, 40
+PLOT_HEIGHT = 190
+LANE_HEIGHT = 26
+LANES_MAX = 48
+BARS_MAX = 600
+MARKS_MAX = 60
+LETTER_WIDTH = 6.6
+TIME_STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment on the time axis. `label` is empty where it would cover its neighbour; `text` always stands."""
+
+    x: float
+    text: str
+    label: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Throughput:
+    width: int
+    height: int
+    left: float
+    right: float
+    top: float
+    base: float
+    delivered: list[str]
+    area: list[str]
+    produced: list[str]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    marks: list[Mark]
+    peak: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: float
+    y: float
+    width: float
+    shade: int
+    label: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Flag:
+    x: float
+    y: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Lanes:
+    width: int
+    height: int
+    left: float
+    right: float
+    base: float
+    lanes: list[Tick]
+    bars: list[Bar]
+    flags: list[Flag]
+    x_ticks: list[Tick]
+    lanes_left_out: int
+    bars_left_out: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear scale from seconds to pixels."""
+
+    start: float
+    end: float
+    left: float
+    right: float
+
+    def x(self, value: float) -> float:
+        share = (value - self.start) / (self.end - self.start)
+        return round(self.left + min(1.0, max(0.0, share)) * (self.right - self.left), 1)
+
+    def ticks(self) -> list[Tick]:
+        room = max(2, int((self.right - self.left) / 80))
+        step = next((s for s in TIME_STEPS if (self.end - self.start) / s <= room), (self.end - self.start) / room)
+        first = math.ceil(round(self.start / step, 6))
+        last = math.floor(round(self.end / step, 6))
+        return [Tick(self.x(i * step), f"{i * step:.10g}") for i in range(first, last + 1)]
+
+
+def throughput(metrics: dict[str, Any], *, width: int) -> Throughput | None:
+    """Delivered and produced messages a second. None where there are not two bins to draw."""
+    timeline = metrics.get("timeline")
+    if not isinstance(timeline, dict):
+        return None
+    times = [number(value) for value in _list(timeline.get("t_s"))]
+    seconds = [value for value in times if value is not None]
+    if len(seconds) < 2 or len(seconds) != len(times) or any(b <= a for a, b in zip(seconds, seconds[1:], strict=False)):
+        return None
+    bin_s = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    axis = Axis(seconds[0], seconds[-1] + bin_s, LEFT, width - RIGHT)
+    rates = {key: _rates(timeline.get(key), len(seconds), bin_s) for key in ("delivered", "produced")}
+    drawn = [rate for values in rates.values() for rate in values if rate is not None]
+    if not drawn:
+        return None
+    peak = max(drawn)
+    y_step = _nice(max(peak, 1) / 4)
+    ceiling = y_step * max(1, math.ceil(round(peak / y_step, 6)))
+    base = TOP + PLOT_HEIGHT
+
+    def y(rate: float) -> float:
+        return round(base - rate / ceiling * PLOT_HEIGHT, 1)
+
+    lines = {key: _lines(values, seconds, bin_s, axis, y) for key, values in rates.items()}
+    return Throughput(
+        width=width,
+        height=base + BOTTOM,
+        left=LEFT,
+        right=width - RIGHT,
+        top=TOP,
+        base=base,
+        delivered=[_path(line) for line in lines["delivered"]],
+        area=[f"{_path(line)} L{line[-1][0]} {base} L{line[0][0]} {base} Z" for line in lines["delivered"]],
+        produced=[_path(line) for line in lines["produced"]],
+        x_ticks=axis.ticks(),
+        y_ticks=[Tick(y(i * y_step), _short(i * y_step)) for i in range(round(ceiling / y_step) + 1)],
+        marks=_marks(metrics.get("marks"), axis),
+        peak=peak,
+    )
+
+
+def _rates(values: Any, bins: int, bin_s: float) -> list[float | None]:
+    """Messages a second per bin; a bin without a number is a gap, never a zero."""
+    found = [number(value) for value in _list(values)][:bins]
+    found += [None] * (bins - len(found))
+    return [None if value is None else value / bin_s for value in found]
+
+
+def _lines(rates: Sequence[float | None], seconds: Sequence[float], bin_s: float, axis: Axis, y: Any) -> list[Any]:
+    """Unbroken stretches of (x, y) points, in the middle of each bin."""
+    lines: list[list[tuple[float, float]]] = [[]]
+    for rate, start in zip(rates, seconds, strict=True):
+        if rate is None:
+            lines.append([])
+        else:
+            lines[-1].append((axis.x(start + bin_s / 2), y(rate)))
+    return [line for line in lines if line]
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + " L".join(f"{x:g} {y:g}" for x, y in points)
+
+
+def _marks(marks: Any, axis: Axis) -> list[Mark]:
+    """Restarts and their like, in order of time, labelled as far as their labels do not touch."""
+    placed: list[Mark] = []
+    free_from = 0.0
+    moments = [(number(m.get("t_s")), text(m.get("text"))) for m in _list(marks) if isinstance(m, dict)]
+    for t_s, words in sorted((t, w) for t, w in moments if t is not None)[:MARKS_MAX]:
+        if not axis.start <= t_s <= axis.end:
+            continue
+        x = axis.x(t_s)
+        room = len(words) * LETTER_WIDTH
+        anchor = "end" if x + room > axis.right else "start"
+        begins = x - room if anchor == "end" else x
+        fits = begins >= free_from and begins >= 0
+        placed.append(Mark(x, words, words if fits else "", anchor))
+        if fits:
+            free_from = begins + room + 10
+    return placed
+
+
+def lanes(
+    ownerships: Sequence[dict[str, Any]], spans: Sequence[dict[str, Any]], *, start_ns: int | None, width: int
+) -> Lanes | None:
+    """One row a partition, one bar an ownership, a flag where messages were lost. None where nobody owned anything."""
+    known = [
+        row
+        for row in ownerships
+        if integer(row.get("partition")) is not None and integer(row.get("start_ns")) is not None
+    ]
+    if not known:
+        return None
+    moments = [row[key] for row in known for key in ("start_ns", "end_ns") if integer(row.get(key)) is not None]
+    zero_ns = min(moments) if start_ns is None else start_ns
+    last_ns = max(moments)
+    axis = Axis((min(moments) - zero_ns) / 1e9, max(last_ns, min(moments) + 1_000_000 - 1) / 1e9 - zero_ns / 1e9, LEFT,
+                width - RIGHT)
+    partitions = sorted({row["partition"] for row in known})
+    rows = {partition: TOP + i * LANE_HEIGHT for i, partition in enumerate(partitions[:LANES_MAX])}
+    members = list(dict.fromkeys(text(row.get("member")) for row in sorted(known, key=lambda row: row["start_ns"])))
+    shown = [row for row in known if row["partition"] in rows][:BARS_MAX]
+    base = TOP + len(rows) * LANE_HEIGHT
+    return Lanes(
+        width=width,
+        height=base + BOTTOM,
+        left=LEFT,
+        right=width - RIGHT,
+        base=base,
+        lanes=[Tick(y + LANE_HEIGHT / 2, str(partition)) for partition, y in rows.items()],
+        bars=[_bar(row, rows[row["partition"]], axis, zero_ns, last_ns, members) for row in shown],
+        flags=[flag for span in spans if (flag := _flag(span, shown, rows, axis, zero_ns, last_ns)) is not None],
+        x_ticks=axis.ticks(),
+        lanes_left_out=len(partitions) - len(rows),
+        bars_left_out=len([row for row in known if row["partition"] in rows]) - len(shown),
+    )
+
+
+def _bar(row: dict[str, Any], y: float, axis: Axis, zero_ns: int, last_ns: int, members: Sequence[str]) -> Bar:
+    member = text(row.get("member"))
+    end_ns = integer(row.get("end_ns"))
+    begin_s = (row["start_ns"] - zero_ns) / 1e9
+    end_s = ((last_ns if end_ns is None else end_ns) - zero_ns) / 1e9
+    x = axis.x(begin_s)
+    width = max(1.5, round(axis.x(end_s) - x - 1, 1))
+    offsets = "nothing delivered"
+    if integer(row.get("first_offset")) is not None and integer(row.get("last_offset")) is not None:
+        offsets = f"offsets {row['first_offset']:,} to {row['last_offset']:,}"
+    until = "to the end" if end_ns is None else f"to {end_s:.3f} s"
+    return Bar(
+        x=x,
+        y=y + 3,
+        width=width,
+        shade=members.index(member) % 3,
+        label=member if len(member) * LETTER_WIDTH + 6 <= width else "",
+        title=f"{member}, partition {row['partition']}, from {begin_s:.3f} s {until}: {offsets}",
+    )
+
+
+def _flag(
+    span: dict[str, Any], shown: Sequence[dict[str, Any]], rows: dict[int, float], axis: Axis, zero_ns: int, last_ns: int
+) -> Flag | None:
+    """Where in time a lost span belongs: inside the ownership that passed over it, else at the end of the one before."""
+    partition, first = integer(span.get("partition")), integer(span.get("first_offset"))
+    if partition not in rows or first is None:
+        return None
+    owned = [
+        (row["first_offset"], row["last_offset"], row["start_ns"], integer(row.get("end_ns")) or last_ns)
+        for row in shown
+        if row["partition"] == partition
+        and integer(row.get("first_offset")) is not None
+        and integer(row.get("last_offset")) is not None
+    ]
+    around = [row for row in owned if row[0] <= first <= row[1]]
+    before = [row for row in owned if row[1] < first]
+    if around:
+        low, high, begin_ns, end_ns = around[0]
+        at_ns = begin_ns + (end_ns - begin_ns) * (first - low) / max(1, high - low)
+    elif before:
+        at_ns = max(before, key=lambda row: row[1])[3]
+    else:
+        at_ns = min((row[2] for row in owned), default=last_ns)
+    title = f"{text(span.get('kind')).replace('_', ' ')}: {text(span.get('count')) or 'some'} from offset {first:,}"
+    return Flag(axis.x((at_ns - zero_ns) / 1e9), rows[partition], title)
+
+
+def _nice(value: float) -> float:
+    """The next of 1, 2, 2.5, 5 × a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= value * (1 - 1e-9))
+
+
+def _short(value: float) -> str:
+    if value >= 1_000_000:
+        return f"{value / 1e6:g} M"
+    return f"{value / 1000:g} k" if value >= 1000 else f"{value:g}"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -56,9 +56,7 @@ class EmbeddedBroker:
 
     abilities: frozenset[str] = frozenset()
 
-    def __init__(
-        self, *, kafka: str, heap_mb: int, start_timeout_s: float, run_log: Path, progress: Progress
-    ) -> None:
+    def __init__(self, *, kafka: str, heap_mb: int, start_timeout_s: float, run_log: Path, progress: Progress) -> None:
         self.kafka = kafka
         self.heap_mb = heap_mb
         self.start_timeout_s = start_timeout_s
@@ -153,7 +151,8 @@ class EmbeddedBroker:
         return f"Kafka {self.kafka} {_ended(status)}; its log is {self.run_log}, the last lines:\n{self._last_lines()}"
 
     def _last_lines(self) -> str:
-        return proc.last_lines(self.run_log) or "(it wrote nothing)"
+        lines = proc.last_lines(self.run_log, 8).splitlines()
+        return "\n".join(line[:200] for line in lines) or "(it wrote nothing)"
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
@@ -247,7 +246,7 @@ class EmbeddedBroker:
             return file.read()
 
     def _serves(self, log_start_bytes: int) -> bool:
-        """Kafka says that it is up, and both client listeners accept: its own line comes after it joined the cluster."""
+        """Kafka says that it is up (it does so once it has joined its cluster), and both client listeners accept."""
         if READY_LINE not in self._logged(log_start_bytes):
             return False
         for security in SECURITIES:

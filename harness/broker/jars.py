@@ -208,7 +208,7 @@ def _download(repository: Path, version: str, progress: Progress) -> list[Path]:
         timeout=30,
     )
     # "raw": without it jgo lets the logging artifact's own bill of materials choose versions for all, and Kafka 4.3.1
-    # comes with kafka-clients 3.8.0. StorageTool is in kafka_2.13; kafka-tools would add 46 jars that nothing here uses.
+    # comes with kafka-clients 3.8.0. StorageTool is in kafka_2.13; kafka-tools would add 46 jars that nobody needs.
     wanted = [
         Dependency(context.project(group, artifact).at_version(number).artifact(), raw=True)
         for group, artifact, number in (("org.apache.kafka", "kafka_2.13", version), _logging_artifact(version))

@@ -1,7 +1,7 @@
 """Certificates of one broker: its authority, its own certificate, one for clients, and a foreign one.
 
-The files are PEM. Keys are PKCS#8, because Kafka refuses the SEC1 form in which trustme hands them out. Nothing is kept:
-the folder belongs to a broker and goes away with it. `python -m harness.broker.tls DIR` writes the same files for
+The files are PEM. Keys are PKCS#8, because Kafka refuses the SEC1 form in which trustme hands them out. Nothing is
+kept: the folder belongs to a broker and goes away with it. `python -m harness.broker.tls DIR` writes the same files for
 docker-compose.ssl.yml.
 """
 

@@ -1,0 +1,229 @@
+"""Talking to a broker as its administrator: topics, end offsets, and what a group has stored.
+
+A group's stored offsets are evidence about a client, so they are read by the other family of libraries: kafka-python's
+and aiokafka's by confluent-kafka, and confluent-kafka's by kafka-python. Connections are opened when first needed and
+kept, because a run asks after each of many restarts: a kept one answers in a few milliseconds.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, Self
+
+from harness.broker.base import Connection
+from harness.errors import HarnessError
+
+TIMEOUT_S = 15.0
+FAMILIES = ("confluent-kafka", "kafka-python")
+
+
+class _NotYet(HarnessError):
+    """The broker knows the partition and does not serve it yet."""
+
+
+class Admin:
+    """One broker's administrator. A context: leaving it closes the connections."""
+
+    def __init__(self, connection: Connection, *, timeout_s: float = TIMEOUT_S) -> None:
+        self.connection = connection
+        self.timeout_s = timeout_s
+        self._confluent: Any = None
+        self._kafka_python: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._confluent = None  # librdkafka ends its threads when the object goes
+        if self._kafka_python is not None:
+            self._kafka_python.close()
+            self._kafka_python = None
+
+    # ---- topics ------------------------------------------------------------------------------------------------------
+
+    def create_topic(self, name: str, *, partitions: int, config: Mapping[str, str] | None = None) -> None:
+        """Make a topic and wait until every partition is served, so that no client meets half a topic."""
+        from confluent_kafka.admin import NewTopic
+
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
+        doing = f"creating topic {name}"
+        self._result(doing, lambda client: client.create_topics([topic], request_timeout=self.timeout_s)[name])
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                if len(self._end_offsets(name)) == partitions:
+                    return
+                why = "not every partition was there"
+            except HarnessError as error:  # a topic just made is unknown for a moment
+                why = error.what
+            if time.monotonic() > deadline:
+                raise self._error(doing, f"after {self.timeout_s:g} s: {why}")
+            time.sleep(0.02)
+
+    def delete_topic(self, name: str) -> None:
+        self._result(
+            f"deleting topic {name}", lambda client: client.delete_topics([name], request_timeout=self.timeout_s)[name]
+        )
+
+    def end_offsets(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Per partition the first offset and the offset after the last one, transaction markers included."""
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                return self._end_offsets(topic)
+            except _NotYet:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
+
+    def _end_offsets(self, topic: str) -> dict[int, tuple[int, int]]:
+        from confluent_kafka import IsolationLevel, TopicPartition
+        from confluent_kafka.admin import OffsetSpec
+
+        doing = f"asking where {topic} ends"
+        with self._errors(doing):
+            found = self._client().list_topics(topic, timeout=self.timeout_s).topics[topic]
+        if found.error:
+            raise self._kafka_error(doing, found.error)
+        offsets: list[dict[int, int]] = []
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+            with self._errors(doing):
+                futures = self._client().list_offsets(
+                    {TopicPartition(topic, partition): spec for partition in found.partitions},
+                    isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                    request_timeout=self.timeout_s,
+                )
+                offsets.append({part.partition: self._wait(future).offset for part, future in futures.items()})
+        start, end = offsets
+        return {partition: (start[partition], end[partition]) for partition in sorted(found.partitions)}
+
+    # ---- groups ------------------------------------------------------------------------------------------------------
+
+    def stored_offsets(
+        self, group: str, topic: str, partitions: Iterable[int], *, family: str
+    ) -> dict[int, int | None]:
+        """What the broker has stored for `group`, None where nothing is; read by the library named by `family`."""
+        assert family in FAMILIES, family
+        read = self._stored_by_confluent if family == "confluent-kafka" else self._stored_by_kafka_python
+        wanted = list(partitions)
+        stored = read(group, topic, wanted)
+        if missing := set(wanted) - set(stored):
+            raise self._error(f"reading the offsets of group {group}", f"no answer for partitions {sorted(missing)}")
+        return {partition: None if stored[partition] < 0 else stored[partition] for partition in wanted}
+
+    def _stored_by_confluent(self, group: str, topic: str, partitions: list[int]) -> dict[int, int]:
+        from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+        request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition) for partition in partitions])
+        doing = f"reading the offsets of group {group}"
+        answer = self._result(
+            doing,
+            lambda client: client.list_consumer_group_offsets([request], request_timeout=self.timeout_s)[group],
+        )
+        for part in answer.topic_partitions:
+            if part.error:
+                raise self._error(doing, f"partition {part.partition}: {part.error.str()}")
+        return {part.partition: part.offset for part in answer.topic_partitions}
+
+    def _stored_by_kafka_python(self, group: str, topic: str, partitions: list[int]) -> dict[int, int]:
+        from kafka import TopicPartition
+        from kafka.errors import KafkaError
+
+        doing = f"reading the offsets of group {group}"
+        wanted = [TopicPartition(topic, partition) for partition in partitions]
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                answer = self._kafka_python_client().list_group_offsets({group: wanted})[group]
+                return {part.partition: stored.offset for part, stored in answer.items()}
+            except KafkaError as error:
+                # The first question ever about a group makes the broker create the topic that answers it.
+                if not error.retriable or time.monotonic() > deadline:
+                    raise self._error(doing, str(error) or type(error).__name__) from error
+            time.sleep(0.05)
+
+    # ---- connections -------------------------------------------------------------------------------------------------
+
+    def _client(self) -> Any:
+        if self._confluent is None:
+            from confluent_kafka.admin import AdminClient
+
+            # librdkafka would write to the terminal; what matters arrives as an error.
+            self._confluent = AdminClient(confluent_settings(self.connection) | {"log_level": 0})
+        return self._confluent
+
+    def _kafka_python_client(self) -> Any:
+        if self._kafka_python is None:
+            from kafka import KafkaAdminClient
+
+            self._kafka_python = KafkaAdminClient(
+                **kafka_python_settings(self.connection),
+                request_timeout_ms=int(self.timeout_s * 1000),
+                bootstrap_timeout_ms=int(self.timeout_s * 1000),
+            )
+        return self._kafka_python
+
+    def _result(self, doing: str, ask: Callable[[Any], "Future[Any]"]) -> Any:
+        with self._errors(doing):
+            return self._wait(ask(self._client()))
+
+    def _wait(self, future: "Future[Any]") -> Any:
+        return future.result(self.timeout_s + 1)
+
+    @contextlib.contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        from confluent_kafka import KafkaException
+
+        try:
+            yield
+        except KafkaException as error:
+            raise self._kafka_error(doing, error.args[0]) from error
+        except FutureTimeoutError as error:
+            raise self._error(doing, f"no answer within {self.timeout_s:g} s") from error
+
+    def _kafka_error(self, doing: str, reason: Any) -> HarnessError:
+        from confluent_kafka import KafkaError
+
+        # What a broker says of a partition in the moments before it leads it, after the topic was made or it started.
+        not_yet = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+        return self._error(doing, reason.str(), _NotYet if reason.code() in not_yet else HarnessError)
+
+    def _error(self, doing: str, why: str, kind: type[HarnessError] = HarnessError) -> HarnessError:
+        return kind(
+            "broker-refused",
+            f"{self.connection['bootstrap']}: {doing}: {why}",
+            "See the broker's log in the run's folder (logs/broker.log).",
+        )
+
+
+def confluent_settings(connection: Connection) -> dict[str, Any]:
+    """librdkafka's names for a connection."""
+    settings: dict[str, Any] = {"bootstrap.servers": connection["bootstrap"]}
+    if connection["security"] == "mutual_tls":
+        settings |= {
+            "security.protocol": "ssl",
+            "ssl.ca.location": connection["ca"],
+            "ssl.certificate.location": connection["cert"],
+            "ssl.key.location": connection["key"],
+            "ssl.endpoint.identification.algorithm": "https",
+        }
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def kafka_python_settings(connection: Connection) -> dict[str, Any]:
+    """kafka-python's names for a connection."""
+    settings: dict[str, Any] = {"bootstrap_servers": connection["bootstrap"]}
+    if connection["security"] == "mutual_tls":
+        settings |= {
+            "security_protocol": "SSL",
+            "ssl_cafile": connection["ca"],
+            "ssl_certfile": connection["cert"],
+            "ssl_keyfile": connection["key"],
+            "ssl_check_hostname": True,
+        }
+    return {key: value for key, value in settings.items() if value is not None}

@@ -4,12 +4,13 @@ Each check looks only at keys that are right by themselves (a wrong or missing o
 both sorts in one file can be told at once.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from harness.clients.catalogue import CLIENTS
+from harness.clients.spec import parse_spec
 from harness.errors import UsageError
-from harness.scenario_file import KeyPath, dotted, near
+from harness.scenario_file import KeyPath, dotted
 
 # Called with the parts of a key: the value that holds there, or None.
 Lookup = Callable[..., Any]
@@ -22,6 +23,8 @@ class Finding(NamedTuple):
     what: str
     also: tuple[KeyPath, ...] = ()
 
+
+CLIENT_KEYS = (("client",), ("producer", "client"))
 
 # Calls that hand `batch.max_records` on to the library; everywhere else it would be silently ignored.
 TAKES_MAX_RECORDS = {
@@ -59,26 +62,33 @@ def conflicts(get: Lookup) -> list[Finding]:
 
 
 def _clients(get: Lookup) -> Iterator[Finding]:
-    library = None
-    for path in (("client",), ("producer", "client")):
-        text = get(*path)
-        if text is None:
-            continue
-        try:
-            found = library_of(text)
-        except UsageError as error:
-            yield Finding(path, error.what)
-        else:
-            library = found if path == ("client",) else library
-    api = get("api")
+    for path in CLIENT_KEYS:
+        if (text := get(*path)) is not None:
+            try:
+                parse_spec(text)
+            except UsageError as error:
+                yield Finding(path, f"{error.what.removeprefix(f'client {text!r}: ')}. {error.hint}")
+
+
+def _api(get: Lookup) -> Iterator[Finding]:
+    library, api = _library(get, ("client",)), get("api")
     if library is None or api is None:
         return
-    offered = APIS[library]
+    offered = CLIENTS[library].apis
     if api not in offered:
         yield Finding(("api",), f"{library} has no {api}; it offers {', '.join(offered)}", also=(("client",),))
     elif get("consumer", "batch", "max_records") is not None and (library, api) not in TAKES_MAX_RECORDS:
         what = f"{api} of {library} takes no such limit; leave it out"
         yield Finding(("consumer", "batch", "max_records"), what, also=(("client",),))
+
+
+def _library(get: Lookup, path: KeyPath) -> str | None:
+    """The library that a client's spec names; None where there is no right one."""
+    text = get(*path)
+    try:
+        return None if text is None else parse_spec(text).library
+    except UsageError:
+        return None  # Told by the check of the specs themselves.
 
 
 def _restarts(get: Lookup) -> Iterator[Finding]:
@@ -99,12 +109,13 @@ def _restarts(get: Lookup) -> Iterator[Finding]:
 
 
 def _planted(get: Lookup) -> Iterator[Finding]:
-    for block, client in ((("planted",), ("client",)), (("producer", "planted"), ("producer", "client"))):
-        spec = get(*client)
-        if not get(*block) or spec is None:
+    for client in CLIENT_KEYS:
+        block = (*client[:-1], "planted")
+        library = _library(get, client)
+        if not get(*block) or library is None:
             continue
-        if spec != "planted":
-            what = f"only the client `planted` makes faults on purpose, and {'.'.join(client)} is {spec}"
+        if library != "planted":
+            what = f"only the client `planted` makes faults on purpose, and {dotted(client)} is {library}"
             yield Finding(block, what, also=(client,))
             continue
         partitions, messages = get("partitions"), get("messages")
@@ -148,22 +159,4 @@ def _is_setting(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | str)
 
 
-CHECKS = (_clients, _restarts, _planted, _drain, _settings)
-
-# Stand-in until harness.clients.catalogue is there.
-APIS = {
-    "kafka-python": ("iterator", "poll"),
-    "kafka-python-ng": ("iterator", "poll"),
-    "confluent-kafka": ("poll", "consume"),
-    "aiokafka": ("iterator", "getone", "getmany"),
-    "planted": ("poll", "consume"),
-    "null": ("poll", "consume"),
-}
-
-
-def library_of(text: str) -> str:
-    match = re.match(r"[A-Za-z0-9-]+", text)
-    name = match[0].lower() if match else text
-    if name not in APIS:
-        raise UsageError("bad-client", f"{name} is no client of the catalogue{near(name, APIS)}")
-    return name
+CHECKS = (_clients, _api, _restarts, _planted, _drain, _settings)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.clients.catalogue import CLIENTS
 from harness.errors import UsageError
 from harness.rundir import write_text
 from harness.scenario import defaults, json_schema, load
@@ -29,7 +30,8 @@ restarts: {count: 20, after: [100, 1200]}
 
 def with_tables(text: str) -> str:
     """The README with its tables made anew; what stands outside of the markers stays."""
-    for marker, table in (("keys", keys_table()), ("files", files_table()), ("errors", errors_example())):
+    tables = {"keys": keys_table(), "files": files_table(), "calls": calls_table(), "errors": errors_example()}
+    for marker, table in tables.items():
         block = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
         text, found = block.subn(lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}", text)  # type: ignore[misc]
         if found != 1:
@@ -50,6 +52,13 @@ def files_table() -> str:
         name = path.relative_to(shipped_folder()).as_posix()
         about = " ".join(scenario.about.split()).replace("|", "\\|")
         rows.append(f"| [`{name.removesuffix('.yaml')}`]({name}) | `{scenario.client}` | `{scenario.api}` | {about} |")
+    return "\n".join(rows) + "\n"
+
+
+def calls_table() -> str:
+    rows = ["| library | calls | what it is |", "| --- | --- | --- |"]
+    for client in CLIENTS.values():
+        rows.append(f"| `{client.library}` | {', '.join(f'`{api}`' for api in client.apis)} | {client.about} |")
     return "\n".join(rows) + "\n"
 
 

@@ -1,0 +1,146 @@
+"""Pure: the settings that a client is made with, by the library's own names.
+
+Two ways to be fair. `as_shipped`: what the library's documented loop needs, and the library's defaults for all else:
+this is what people run. `equal`: the same semantics for all, whatever each library calls them:
+
+    meaning                     equal             where the defaults differ
+    isolation level             read uncommitted  librdkafka: read committed
+    session timeout             45 s              10 s in kafka-python before 3.0 and in aiokafka
+    heartbeat                   3 s
+    max poll interval           300 s
+    auto-commit, its interval   on, 5 s
+    reset policy                earliest          latest everywhere; both ways set it, or the backlog is never read
+    CRC of records checked      yes               librdkafka: no
+    a fetch: per partition      1 MiB
+    a fetch: at most, at least  50 MiB, 1 B
+    a fetch waits at most       500 ms
+    prefetched at most          50 MiB            librdkafka: 64 MiB; the others: the last fetch of each partition
+    acks                        all               1 in kafka-python before 3.0 and in aiokafka
+    idempotence                 on                off everywhere but kafka-python from 3.0 on
+
+Not equal, because no plain value says it: the assignor (range, except aiokafka: round-robin).
+
+What the user sets wins and is passed on untouched. The connection is made by the worker's adapters, not here.
+"""
+
+from typing import Any, Literal
+
+from harness.clients.catalogue import release_of
+from harness.clients.spec import ClientSpec
+from harness.errors import UsageError
+
+Settings = dict[str, Any]
+Defaults = Literal["as_shipped", "equal"]
+
+SESSION_TIMEOUT_MS = 45_000
+HEARTBEAT_MS = 3_000
+MAX_POLL_INTERVAL_MS = 300_000
+AUTO_COMMIT_INTERVAL_MS = 5_000
+PARTITION_FETCH_BYTES = 1 << 20
+FETCH_MAX_BYTES = 50 << 20
+FETCH_WAIT_MS = 500
+# Long enough to fill a batch under load, short beside every latency that is judged.
+LINGER_MS = 5
+# Without idempotence a retry may write twice; one request in flight keeps the order at least.
+RETRIES = 10
+
+# librdkafka wants a group's name even of a member that assigns itself. Such a member never commits.
+NO_GROUP = "harness-no-group"
+
+
+def consumer_settings(
+    spec: ClientSpec, *, defaults: Defaults, api: str, group: str | None, extra: Settings
+) -> Settings:
+    """What the worker's consumer is made with; `group` None for one that assigns itself."""
+    offered = spec.client.apis
+    if api not in offered:
+        raise UsageError("client-api", f"client '{spec}' has no api {api!r}", f"It offers {', '.join(offered)}.")
+    equal = defaults == "equal"
+    match spec.client.adapter:
+        case "confluent-kafka" | "planted":
+            made = _confluent_consumer(group, equal=equal)
+        case "kafka-python" | "aiokafka":
+            made = _python_consumer(group, equal=equal, isolation=_knows_transactions(spec))
+        case _:
+            made = {}
+    return {**made, **extra}
+
+
+def producer_settings(spec: ClientSpec, *, defaults: Defaults, extra: Settings) -> Settings:
+    """What the worker's producer is made with."""
+    if defaults == "as_shipped":
+        return dict(extra)
+    made: Settings
+    match spec.client.adapter:
+        case "confluent-kafka" | "planted":
+            made = {"acks": "all", "enable.idempotence": True, "linger.ms": LINGER_MS}
+        case "kafka-python" | "aiokafka" if _knows_transactions(spec):
+            made = {"acks": "all", "enable_idempotence": True, "linger_ms": LINGER_MS}
+        case "kafka-python":
+            made = {
+                "acks": "all",
+                "retries": RETRIES,
+                "max_in_flight_requests_per_connection": 1,
+                "linger_ms": LINGER_MS,
+            }
+        case _:
+            made = {}
+    return {**made, **extra}
+
+
+def _knows_transactions(spec: ClientSpec) -> bool:
+    """Whether the release has `enable_idempotence` and `isolation_level`; older ones refuse the names.
+
+    Seen in DEFAULT_CONFIG: absent from kafka-python 2.1.6, there in 2.2.0; absent from kafka-python-ng 2.2.3. A
+    checkout counts as new.
+    """
+    if spec.library == "kafka-python-ng":
+        return False
+    if spec.library != "kafka-python" or spec.source is not None:
+        return True
+    return release_of(str(spec.pinned().version)) >= (2, 2)
+
+
+def _confluent_consumer(group: str | None, *, equal: bool) -> Settings:
+    made: Settings = {"group.id": group or NO_GROUP, "auto.offset.reset": "earliest"}
+    if equal:
+        made |= {
+            "isolation.level": "read_uncommitted",
+            "session.timeout.ms": SESSION_TIMEOUT_MS,
+            "heartbeat.interval.ms": HEARTBEAT_MS,
+            "max.poll.interval.ms": MAX_POLL_INTERVAL_MS,
+            "enable.auto.commit": True,
+            "auto.commit.interval.ms": AUTO_COMMIT_INTERVAL_MS,
+            "check.crcs": True,
+            "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
+            "fetch.max.bytes": FETCH_MAX_BYTES,
+            "fetch.min.bytes": 1,
+            "fetch.wait.max.ms": FETCH_WAIT_MS,
+            "queued.max.messages.kbytes": FETCH_MAX_BYTES >> 10,
+        }
+    if group is None:
+        made["enable.auto.commit"] = False
+    return made
+
+
+def _python_consumer(group: str | None, *, equal: bool, isolation: bool) -> Settings:
+    """kafka-python and aiokafka, which took over its names."""
+    made: Settings = {"group_id": group, "auto_offset_reset": "earliest"}
+    if equal:
+        made |= {
+            "session_timeout_ms": SESSION_TIMEOUT_MS,
+            "heartbeat_interval_ms": HEARTBEAT_MS,
+            "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
+            "enable_auto_commit": True,
+            "auto_commit_interval_ms": AUTO_COMMIT_INTERVAL_MS,
+            "check_crcs": True,
+            "max_partition_fetch_bytes": PARTITION_FETCH_BYTES,
+            "fetch_max_bytes": FETCH_MAX_BYTES,
+            "fetch_min_bytes": 1,
+            "fetch_max_wait_ms": FETCH_WAIT_MS,
+        }
+        if isolation:
+            made["isolation_level"] = "read_uncommitted"
+    if group is None:
+        made["enable_auto_commit"] = False
+    return made

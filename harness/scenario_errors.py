@@ -68,9 +68,9 @@ def _words(path: KeyPath, entry: dict[str, Any], document: Document, blocks: Blo
         "int_type": lambda: f"expected a whole number, found {described}",
         "float_type": lambda: f"expected a number, found {described}",
         "finite_number": lambda: f"expected a finite number, found {described}",
-        "greater_than": lambda: f"must be more than {limits['gt']:,}, found {described}",
-        "greater_than_equal": lambda: f"must be at least {limits['ge']:,}, found {described}",
-        "less_than_equal": lambda: f"must be at most {limits['le']:,}, found {described}",
+        "greater_than": lambda: f"must be more than {_plain(limits['gt'])}, found {described}",
+        "greater_than_equal": lambda: f"must be at least {_plain(limits['ge'])}, found {described}",
+        "less_than_equal": lambda: f"must be at most {_plain(limits['le'])}, found {described}",
         "string_type": lambda: _not_text(path, value, written, described),
         "string_too_short": lambda: "must not be empty",
         "string_too_long": lambda: f"longer than {limits['max_length']:,} characters",
@@ -92,6 +92,11 @@ def _described(value: Any, written: str | None) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return "a block of keys"
+
+
+def _plain(limit: float) -> str:
+    """A limit of a number of seconds is a float to pydantic, also where it is whole."""
+    return f"{int(limit):,}" if limit == int(limit) else f"{limit:,}"
 
 
 def _short(text: str) -> str:

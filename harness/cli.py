@@ -1,8 +1,282 @@
-"""The command line."""
+"""The command line: parse, call one function, map the outcome to an exit code.
 
-import click
+Heavy libraries are imported inside the commands that need them, so that `harness --help` answers at once.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import rich_click as click
+
+from harness import __version__
+from harness.errors import (
+    EXIT_FAIL,
+    EXIT_HARNESS,
+    EXIT_INTERRUPTED,
+    EXIT_PASS,
+    EXIT_UNKNOWN,
+    EXIT_USAGE,
+    HarnessError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from harness.rundir import RunDir
+
+EXIT_CODES = f"""\
+Exit codes: {EXIT_PASS} PASS, {EXIT_FAIL} FAIL, {EXIT_USAGE} usage or bad scenario, {EXIT_UNKNOWN} UNKNOWN (nothing is
+proven), {EXIT_HARNESS} the harness or its surroundings failed, {EXIT_INTERRUPTED} interrupted."""
+VERDICT_EXITS = {"PASS": EXIT_PASS, "FAIL": EXIT_FAIL, "UNKNOWN": EXIT_UNKNOWN}
+SEVERITY = ("PASS", "UNKNOWN", "FAIL")
+
+click.rich_click.MAX_WIDTH = 80
+click.rich_click.COMMAND_GROUPS = {
+    "*": [
+        {"name": "Run and judge", "commands": ["run", "verify", "report"]},
+        {"name": "Look around", "commands": ["list", "schema", "doctor"]},
+    ]
+}
 
 
-@click.group()
-def main() -> None:
-    """Run."""
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, prog_name="harness")
+def main_group() -> None:
+    """Say, with proof, whether a Kafka client loses, skips, duplicates or reorders messages, and how fast it is.
+
+    Example: harness run scenarios/ssl_iter.yaml
+    """
+
+
+@main_group.command()
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.option("--client", metavar="SPEC", help="Test this client instead: kafka-python==2.0.2, for example.")
+@click.option("--messages", type=int, metavar="N", help="Produce N messages instead.")
+@click.option("--size", "size_bytes", type=int, metavar="B", help="Make each value B bytes long instead.")
+@click.option("--partitions", type=int, metavar="N", help="Give the topic N partitions instead.")
+@click.option("--broker", metavar="BACKEND", help="Run on this broker: embedded (the default).")
+@click.option("--seed", type=int, metavar="N", help="Draw everything random from N instead.")
+@click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N",
+              help="Run N times, the seed going up by one each time; the worst verdict counts.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True, metavar="DIR",
+              help="Keep the runs in folders under DIR.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print each verdict as one line of JSON, and nothing else.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def run(scenarios: tuple[str, ...], repeat: int, out: Path, as_json: bool, quiet: bool, **overrides: Any) -> int:
+    """Run scenarios against a real Kafka, to a verdict and a report.
+
+    SCENARIO is a file, or the name of one that came with the harness.
+
+    Example: harness run scenarios/ssl_iter.yaml --client kafka-python==2.0.2
+    """
+    from harness.scenario import load
+
+    plan = []
+    for path in scenarios:
+        first = load(path, overrides)
+        plan += [load(path, overrides | {"seed": first.seed + number}) for number in range(repeat)]
+    return _run_all(plan, out=out, as_json=as_json, quiet=quiet)
+
+
+def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool) -> int:
+    from rich.console import Console
+
+    from harness.report.console import progress, summary
+    from harness.run import run_scenario
+
+    worst = EXIT_PASS
+    for scenario in plan:
+        with progress(Console(stderr=True), quiet=quiet or as_json) as shown:
+            finished = run_scenario(scenario, results=out, progress=shown, command=["harness", *sys.argv[1:]])
+        verdict = _verdict(finished)
+        if as_json:
+            _print_json({"run": str(finished.path), **verdict}, indent=None)
+        else:
+            summary(finished.path, Console())
+        worst = _worse(worst, VERDICT_EXITS[verdict["verdict"]])
+    return worst
+
+
+def _worse(one: int, other: int) -> int:
+    order = [VERDICT_EXITS[name] for name in SEVERITY]
+    return max(one, other, key=order.index)
+
+
+def _verdict(finished: "RunDir") -> dict[str, Any]:
+    import json
+
+    verdict: dict[str, Any] = json.loads((finished.path / "verdict.json").read_text())
+    return verdict
+
+
+def _print_json(value: Any, indent: int | None) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+@main_group.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="RUN|FILE.jsonl")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, and nothing else.")
+def verify(target: Path, as_json: bool) -> int:
+    """Judge a run, or a portable history, again from its files.
+
+    Needs no broker. The same files give the same verdict, byte for byte.
+
+    Example: harness verify results/20260101T120000Z-ssl_iter-1a2b
+    """
+    from harness import outcome
+
+    if target.is_dir():
+        verdict = _verify_run(target)
+    elif target.is_file():
+        from harness import portable
+
+        verdict = outcome.judge_history(portable.read(target))
+    else:
+        raise UsageError(
+            "no-history", f"{target}: no such run or file", "Name a folder under results/, or a .jsonl file."
+        )
+    if as_json:
+        click.echo(outcome.as_text(verdict), nl=False)
+    else:
+        from rich.console import Console
+
+        from harness.report.console import print_verdict
+
+        print_verdict(verdict, Console())
+    return VERDICT_EXITS[verdict["verdict"]]
+
+
+def _verify_run(target: Path) -> dict[str, Any]:
+    """Judge a run again; tells on stderr where the verdict that was kept is another one."""
+    from harness import outcome, recording
+    from harness.rundir import RunDir, write_text
+
+    opened = RunDir.open(target)
+    verdict = outcome.judge_history(recording.read(opened))
+    kept = target / "verdict.json"
+    text = outcome.as_text(verdict)
+    if kept.is_file() and kept.read_text() != text:
+        click.echo(f"note: {kept} said otherwise; it is left as it was", err=True)
+    elif not kept.is_file():
+        write_text(kept, text)
+    return verdict
+
+
+@main_group.command()
+@click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
+def report(target: Path) -> int:
+    """Write a run's reports again, from its files.
+
+    For a run that died before its report, or after an upgrade of the harness.
+
+    Example: harness report results/20260101T120000Z-ssl_iter-1a2b
+    """
+    from harness import outcome
+    from harness.rundir import RunDir
+
+    opened = RunDir.open(target)
+    verdict = outcome.judge_run(opened)
+    outcome.report_run(opened)
+    click.echo(f"{verdict['verdict']}: {target / 'report.html'}")
+    return EXIT_PASS
+
+
+@main_group.command("list")
+def list_() -> int:
+    """List the scenarios and clients that there are.
+
+    Example: harness list
+    """
+    from rich.console import Console
+
+    from harness.listing import print_listing
+
+    print_listing(Console())
+    return EXIT_PASS
+
+
+@main_group.command()
+def schema() -> int:
+    """Print the format of scenarios as JSON Schema.
+
+    For an editor that checks and completes YAML.
+
+    Example: harness schema > scenario.schema.json
+    """
+    from harness.scenario import json_schema
+
+    _print_json(json_schema(), indent=2)
+    return EXIT_PASS
+
+
+@main_group.command()
+def doctor() -> int:
+    """Say what is here, what is missing, and what to do about it.
+
+    Example: harness doctor
+    """
+    from rich.console import Console
+
+    from harness.doctor import print_findings
+
+    return EXIT_PASS if print_findings(Console()) else EXIT_HARNESS
+
+
+def main() -> NoReturn:
+    """The entry point: run a command, and turn whatever ends it into one message and one exit code."""
+    _answer_signals()
+    sys.exit(_guarded(lambda: main_group.main(prog_name="harness", standalone_mode=False)))
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    try:
+        return int(command() or EXIT_PASS)
+    except HarnessError as error:
+        _tell(error.slug, error.what, error.hint)
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: everything that was started has been stopped; what was recorded is kept", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing more can be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_HARNESS
+    except Exception as error:  # no traceback reaches a user
+        if os.environ.get("HARNESS_DEBUG"):
+            raise
+        _tell("internal", f"{type(error).__name__}: {error}", "A fault of the harness: HARNESS_DEBUG=1 shows where.")
+        return EXIT_HARNESS
+
+
+def _tell(slug: str, what: str, hint: str) -> None:
+    click.echo(f"error [{slug}]: {what}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+
+
+def _answer_signals() -> None:
+    """SIGINT, SIGTERM and SIGHUP unwind the program once; while it cleans up, further ones change nothing."""
+
+    def unwind(number: int, frame: object) -> None:
+        from harness.proc import Interrupted
+
+        for again in signals:
+            signal.signal(again, signal.SIG_IGN)
+        raise Interrupted(signal.Signals(number).name)
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        signal.signal(number, unwind)

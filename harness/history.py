@@ -132,6 +132,8 @@ class History:
     faults: list[Event] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)  # sentences: what is missing or was cut, never a pass
     explicit_processing: bool = False
+    acked_at: list[tuple[int, int]] = field(default_factory=list)  # (ns, messages), for pictures only
+    delivered_at: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def began(self) -> int:

@@ -44,6 +44,7 @@ class Recorded:
 
     meta: dict[str, Any]
     items: list[tuple[int, Event | Rows]] = field(default_factory=list)
+    arrivals: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # by kind: (t, messages) a frame
     torn: str | None = None
 
     def rows(self, kind: int) -> Rows:
@@ -95,6 +96,7 @@ def _producers(history: History, workers: list[Recorded]) -> None:
     for kind, name in columns:
         setattr(history, name, joined(worker.rows(kind) for worker in workers))
     for worker in workers:
+        history.acked_at += worker.arrivals.get(ACK, [])
         if not worker.events("producer_end"):
             history.torn.append(f"producer {worker.meta['worker']} did not end in an orderly way")
 
@@ -103,6 +105,7 @@ def _consumers(history: History, workers: list[Recorded], own: list[Event]) -> N
     ends = {event.data["member"]: event for event in own if event.type == "member"}
     for worker in workers:
         name = str(worker.meta["worker"])
+        history.delivered_at += worker.arrivals.get(DELIVER, []) + worker.arrivals.get(DELIVER_KEYS, [])
         stream = Stream(name)
         stream.items = [item for kind, item in worker.items if kind in (EVENT, DELIVER, DELIVER_KEYS)]
         orderly = any(event.data["state"] == "leave" for event in worker.events("member"))
@@ -236,6 +239,7 @@ class _Block:
         else:
             columns = _columns(frame, data, start, kind, t)
             self.frames.append(columns)
+            self.recorded.arrivals.setdefault(kind, []).append((t, len(columns.keys)))
             self.messages += len(columns.keys)
 
     def end(self) -> None:

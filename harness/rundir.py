@@ -17,8 +17,8 @@ from harness.errors import HarnessError, UsageError
 FORMAT = 1
 MARKS = (
     "started",
-    "broker_ready",
     "clients_ready",
+    "broker_ready",
     "produced",
     "log_read",
     "consumed",

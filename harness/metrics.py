@@ -1,0 +1,91 @@
+"""Pure: how fast, at what cost, and how long each stage took, from what the workers told and recorded.
+
+Throughput and CPU are the consumer's. A run with restarts gets none: most of its time is starting and stopping, so its
+figures would say nothing about the client.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from harness.history import History
+
+BINS = 300
+
+
+def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
+    """metrics.json. `meta` is the content of run.json; times in seconds, sizes in bytes, CPU in seconds."""
+    consumers = [client for client in meta.get("clients", []) if client["role"] == "consume"]
+    producers = [client for client in meta.get("clients", []) if client["role"] == "produce"]
+    scenario = meta.get("scenario_settings", {})
+    size_bytes = scenario.get("size_bytes")
+    one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") else None
+    speed = _speed(one, size_bytes) if one else {}
+    made = _speed(producers[0]["ended"], size_bytes) if producers and producers[0].get("ended") else {}
+    note = "" if len(consumers) < 2 else "speed is not measured in a run with restarts: use a speed scenario"
+    return {
+        "throughput_msgs_per_s": speed.get("throughput_msgs_per_s"),
+        "mb_per_s": speed.get("mb_per_s"),
+        "cpu_s_per_million": speed.get("cpu_s_per_million"),
+        "wall_s": speed.get("wall_s"),
+        "rss_max_bytes": max((c["ended"]["rss_max_bytes"] for c in consumers if c.get("ended")), default=None),
+        "speed_note": note,
+        "stages": meta.get("stages", []),
+        "producer": made,
+        "recording": {"mode": scenario.get("record"), "note": _recording_note(scenario.get("record"))},
+        "timeline": _timeline(history),
+        "marks": _marks(history),
+    }
+
+
+def _speed(ended: dict[str, Any], size_bytes: int | None) -> dict[str, Any]:
+    """One worker's speed: messages between its first and its last one, CPU from making the client to the last one."""
+    count = int(ended.get("deliveries") or ended.get("acked") or 0)
+    first, last = ended.get("first_ns"), ended.get("last_ns")
+    wall_s = (last - first) / 1e9 if first and last and last > first else None
+    rate = count / wall_s if wall_s else None
+    cpu_s = ended.get("cpu_s")
+    return {
+        "messages": count,
+        "wall_s": wall_s,
+        "throughput_msgs_per_s": rate,
+        "mb_per_s": rate * size_bytes / 1e6 if rate and size_bytes else None,
+        "cpu_s_per_million": cpu_s * 1e6 / count if cpu_s is not None and count else None,
+    }
+
+
+def _recording_note(mode: str | None) -> str:
+    if mode == "throughput":
+        return "identities only, kept in memory; see tests/benchmarks for what it costs"
+    return "every delivery with its offset, written before it is processed; see tests/benchmarks for what it costs"
+
+
+def _timeline(history: History) -> dict[str, Any]:
+    """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on."""
+    streams = {"delivered": history.delivered_at, "produced": history.acked_at}
+    times = [t for arrivals in streams.values() for t, _ in arrivals]
+    if not times:
+        return {"t_s": [], "delivered": [], "produced": []}
+    began = history.began
+    length_s = max((max(times) - began) / 1e9, 1e-3)
+    width_s = max(length_s / BINS, 0.05)
+    edges = np.arange(0, length_s + 2 * width_s, width_s)
+    rates = {}
+    for name, arrivals in streams.items():
+        at = np.array([(t - began) / 1e9 for t, _ in arrivals])
+        counts = np.array([count for _, count in arrivals], float)
+        rates[name] = [round(rate, 1) for rate in (np.histogram(at, edges, weights=counts)[0] / width_s).tolist()]
+    return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates}
+
+
+def _marks(history: History) -> list[dict[str, Any]]:
+    """When consumers started and what else belongs on the time axis."""
+    began = history.began
+    marks = [
+        {"t_s": round((stream.items[0].at - began) / 1e9, 3), "text": f"{stream.member} started"}
+        for stream in history.streams
+        if stream.items and not isinstance(stream.items[0], np.ndarray)
+    ]
+    if history.drained is not None:
+        marks.append({"t_s": round((history.drained.at - began) / 1e9, 3), "text": "drain over"})
+    return sorted(marks, key=lambda mark: float(str(mark["t_s"])))

@@ -1,0 +1,61 @@
+"""From a run's files to its verdict, figures and reports; needs no broker, and can be repeated at any time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness import metrics, recording
+from harness.errors import HarnessError
+from harness.history import History
+from harness.rundir import RunDir, write_json, write_text
+from harness.verify import judge
+
+
+def judge_run(run: RunDir) -> dict[str, Any]:
+    """Judge what a run recorded; writes verdict.json and metrics.json. Same files, same bytes."""
+    history = recording.read(run)
+    verdict = judge_history(history)
+    write_text(run.path / "verdict.json", as_text(verdict))
+    write_json(run.path / "metrics.json", metrics.measure(history, run.meta))
+    return verdict
+
+
+def judge_history(history: History) -> dict[str, Any]:
+    """The verdict; a checker that raises is UNKNOWN, never a pass, and says so."""
+    try:
+        return judge(history)
+    except Exception as error:  # noqa: BLE001 - whatever a checker stumbles over, the run is unproven
+        import traceback
+
+        trace = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(trace.filename).name}:{trace.lineno}"
+        return {
+            "verdict": "UNKNOWN",
+            "guarantee": history.run.guarantee,
+            "reasons": [f"the judge failed at {where}: {type(error).__name__}: {error} (a fault of the harness)"],
+        }
+
+
+def as_text(verdict: dict[str, Any]) -> str:
+    return json.dumps(verdict, indent=1, ensure_ascii=False) + "\n"
+
+
+def report_run(run: RunDir) -> None:
+    """Write what people and machines read: Parquet, JUnit, and the page."""
+    from harness.report.junit import write_junit
+    from harness.report.page import write_page
+    from harness.report.parquet import write_parquet
+
+    metrics_file = run.path / "metrics.json"
+    figures = json.loads(metrics_file.read_text())
+    write_json(metrics_file, figures | {"stages": run.meta["stages"]})
+    try:
+        write_parquet(run.path)
+        write_junit(run.path)
+        write_page(run.path)
+    except OSError as error:
+        raise HarnessError(
+            "cannot-write",
+            f"{error.filename or run.path}: {error.strerror or error}",
+            "Free space there; then `harness report RUN` writes the reports again.",
+        ) from error

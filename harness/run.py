@@ -1,0 +1,152 @@
+"""One run of one scenario: the order of the experiment, top to bottom.
+
+Every stage leaves files in the run's folder and a mark; a run that dies is still there, with its last mark. Only
+`stages` talks to processes; judging and reporting read files, so they can be repeated without a broker.
+"""
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness import outcome, stages
+from harness.broker.admin import Admin
+from harness.broker.base import open_broker
+from harness.clients.pool import Pool
+from harness.errors import HarnessError
+from harness.journal import Journal
+from harness.report.console import Progress
+from harness.rundir import RunDir, write_text
+from harness.scenario import Scenario, dump
+
+
+def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, command: list[str]) -> RunDir:
+    """Run a scenario to its verdict and reports. Returns the run's folder.
+
+    1. Make the run's folder; 2. the clients' environments; 3. the broker and the topic; 4. produce; 5. read the log
+    independently; 6. consume, with restarts and a bounded drain; 7. make sure that the log has not changed since;
+    8. judge and report. Raises HarnessError; what was recorded until then is kept.
+    """
+    run = RunDir.create(results, scenario.name)
+    with _kept(run), contextlib.ExitStack() as stack:
+        write_text(run.path / "scenario.yaml", dump(scenario))
+        run.meta |= _circumstances(scenario, command)
+        run.mark("started")
+        clock = Clock(run, progress)
+
+        with clock.stage("client environments"):
+            clients = stages.prepare_clients(scenario, progress.say)
+        run.mark("clients_ready")
+
+        with clock.stage("broker start"):
+            broker = stack.enter_context(open_broker(scenario.broker, run_log=run.log("broker"), progress=progress.say))
+            run.meta["broker"] = dict(broker.description())
+        run.mark("broker_ready")
+        admin = stack.enter_context(Admin(broker.connection("plaintext")))
+        pool = stack.enter_context(Pool())
+        journal = stack.enter_context(Journal(run.events))
+        bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress)
+
+        with clock.stage("produce"):
+            stages.produce(bench)
+        run.mark("produced")
+        with clock.stage("read the log"):
+            ends = stages.read_log(bench)
+        run.mark("log_read")
+        with clock.stage("consume"):
+            stages.consume(bench, ends)
+        run.mark("consumed")
+        with clock.stage("check the log"):
+            stages.check_log(bench, ends)
+        run.mark("recorded")
+
+        with clock.stage("judge"):
+            outcome.judge_run(run)
+        run.mark("judged")
+        with clock.stage("report"):
+            outcome.report_run(run)
+        run.mark("reported")
+    return run
+
+
+class Clock:
+    """Times the stages; the figures stand in run.json, in metrics.json and in the summary."""
+
+    def __init__(self, run: RunDir, progress: Progress) -> None:
+        self.run = run
+        self.progress = progress
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.progress.say(name)
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.run.meta["stages"].append({"name": name, "seconds": round(time.monotonic() - begin, 3)})
+
+
+@contextlib.contextmanager
+def _kept(run: RunDir) -> Iterator[None]:
+    """Whatever ends a run early is written into run.json, if the disk still takes it."""
+    try:
+        yield
+    except HarnessError as error:
+        with contextlib.suppress(HarnessError, OSError):
+            run.meta["errors"].append({"slug": error.slug, "what": error.what, "hint": error.hint})
+            run.save()
+        raise
+    except KeyboardInterrupt:
+        with contextlib.suppress(HarnessError, OSError):
+            run.meta["errors"].append({"slug": "interrupted", "what": "interrupted by the user", "hint": ""})
+            run.save()
+        raise
+
+
+def _circumstances(scenario: Scenario, command: list[str]) -> dict[str, Any]:
+    """What must be known to repeat the run."""
+    return {
+        "command": command,
+        "seed": scenario.seed,
+        "run_id": int.from_bytes(os.urandom(4), "little") or 1,
+        "harness_version": harness.__version__,
+        "commit": _commit(),
+        "environment": {
+            "os": platform.platform(),
+            "cpu": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "python": sys.version.split()[0],
+        },
+        "scenario_settings": scenario.model_dump(mode="json"),
+        "judging": {
+            "guarantee": scenario.guarantee,
+            "partitions": scenario.partitions,
+            "isolation": "read_uncommitted",
+            "reset": "earliest",
+            "group": stages.GROUP,
+        },
+        "clients": [],
+        "stages": [],
+        "errors": [],
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this code runs from, None for an installed one."""
+    top = Path(__file__).resolve().parent.parent
+    if not (top / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(top), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return asked.stdout.strip() or None

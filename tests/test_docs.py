@@ -55,10 +55,10 @@ def test_every_example_of_a_scenario_in_the_text_loads(tmp_path):
 
 
 def test_every_command_is_in_the_readme():
-    from harness.cli import main
+    from harness.cli import main_group
 
-    assert main.commands, "the command line has no commands"
-    for command in main.commands:
+    assert main_group.commands, "the command line has no commands"
+    for command in main_group.commands:
         assert f"harness {command}" in README, command
 
 

@@ -110,10 +110,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         "examples": _shown(
             [_example(row, facts, limits, short) for row in facts.rows(facts.verdict, "examples")], limits.examples
         ),
-        "throughput": {
-            name: pictures.throughput(facts.metrics, width=width) for name, width in WIDTHS.items()
-        },
-        "lanes": _lanes(facts, spans, limits),
+        **_pictures(facts, spans, limits),
         "partitions": _shown(partitions, limits.partitions),
         "metrics": facts.metrics,
         "producer_metrics": mapping(facts.metrics.get("producer")),
@@ -128,8 +125,13 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         else "",
         "notes": _shown([short(note) for note in reading.sentences(facts.verdict.get("notes"))], 40),
         "errors": _shown([short(error) for error in facts.errors], 40),
-        "glossary": (("Fates of a message", words.FATES), ("Committed ahead of", words.COMMITTED_AHEAD_OF),
-                     ("Anomalies", words.ANOMALIES), ("Numbers", words.NUMBERS), ("Blame", words.BLAMES)),
+        "glossary": (
+            ("Fates of a message", words.FATES),
+            ("Committed ahead of", words.COMMITTED_AHEAD_OF),
+            ("Anomalies", words.ANOMALIES),
+            ("Numbers", words.NUMBERS),
+            ("Blame", words.BLAMES),
+        ),
         "losses": words.LOSSES,
         "not_measured": NOT_MEASURED,
     }
@@ -151,7 +153,7 @@ def what_was_run(facts: Facts) -> list[tuple[str, str]]:
         ("Producer", client_line(facts, "produce") or text(mapping(settings.get("producer")).get("client"))),
         ("Judged by", client_line(facts, "read_log")),
         ("Broker", _broker_line(broker)),
-        ("Connection", {"mutual_tls": "mutual TLS"}.get(text(settings.get("security")), text(settings.get("security")))),
+        ("Connection", text(settings.get("security")).replace("mutual_tls", "mutual TLS")),
         ("Guarantee claimed", facts.guarantee.replace("_", " ")),
         ("Messages", _messages_line(settings)),
         ("Restarts", _restarts_line(settings)),
@@ -263,15 +265,21 @@ def since_start(t_ns: Any, start_ns: int | None) -> str:
     return f"{(moment - start_ns) / 1e9:.3f} s" if start_ns is not None else f"{moment / 1e9:.3f} s on the host's clock"
 
 
-def _lanes(facts: Facts, spans: list[dict[str, Any]], limits: Limits) -> dict[str, Any]:
+def _pictures(facts: Facts, spans: list[dict[str, Any]], limits: Limits) -> dict[str, Any]:
     ownerships = facts.rows(facts.verdict, "ownerships")
     lost = [span for span in spans if span.get("kind") in words.LOSSES][: limits.spans]
-    left_out = max(0, len(ownerships) - limits.bars)
-    pair = {
-        name: pictures.lanes(ownerships[: limits.bars], lost, start_ns=facts.start_ns, width=width)
-        for name, width in WIDTHS.items()
+    within = pictures.time_range(facts.metrics, ownerships, facts.start_ns)
+    throughput, lanes = {}, {}
+    for name, width in WIDTHS.items():
+        throughput[name] = pictures.throughput(facts.metrics, within=within, width=width)
+        lanes[name] = pictures.lanes(
+            ownerships[: limits.bars], lost, start_ns=facts.start_ns, within=within, width=width
+        )
+    return {
+        "throughput": throughput,
+        "lanes": {**lanes, "left_out": max(0, len(ownerships) - limits.bars)},
+        "counted_from": "the run’s start" if facts.start_ns is not None else "the first ownership",
     }
-    return {**pair, "left_out": left_out}
 
 
 def _clients(facts: Facts, limits: Limits, short: Any) -> list[dict[str, Any]]:
@@ -279,7 +287,8 @@ def _clients(facts: Facts, limits: Limits, short: Any) -> list[dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {}
     for client in facts.rows(facts.run, "clients"):
         worker, status = text(client.get("worker")) or "?", text(client.get("status"))
-        same = json.dumps({key: client[key] for key in client if key not in ("worker", "status", "pid")}, sort_keys=True)
+        shared = {key: client[key] for key in client if key not in ("worker", "status", "pid")}
+        same = json.dumps(shared, sort_keys=True)
         group = groups.setdefault(same, {"workers": [], "statuses": [], "client": client})
         group["workers"].append(worker)
         if status and status not in group["statuses"]:
@@ -308,6 +317,7 @@ def _client(group: dict[str, Any], limits: Limits, short: Any) -> dict[str, Any]
         "role": {"consume": "consumer", "produce": "producer", "read_log": "independent reader"}.get(
             text(client.get("role")), text(client.get("role"))
         ),
+        "spec": short(client.get("spec")),
         "facts": [
             (name, short(client.get(key)))
             for name, key in (

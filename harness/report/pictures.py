@@ -4,6 +4,7 @@ Only numbers are worked out here; the template draws them, so that every text in
 the page. Each picture is laid out for one width in pixels: the page holds a wide and a narrow one and shows what fits.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from typing import Any
 from harness.report.facts import integer, number, text
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 30, 40
-PLOT_HEIGHT = 190
+# Each line has a panel and a scale of its own: producers are often ten times as fast as the client under test.
+PANELS = (("produced", 64), ("delivered", 170))
+PANEL_GAP = 56
 LANE_HEIGHT = 26
 LANES_MAX = 48
 BARS_MAX = 600
@@ -38,20 +41,28 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Throughput:
-    width: int
-    height: int
-    left: float
-    right: float
+class Panel:
+    """One line over time; it has gaps where bins have no number."""
+
+    name: str
     top: float
     base: float
-    delivered: list[str]
-    area: list[str]
-    produced: list[str]
-    x_ticks: list[Tick]
-    y_ticks: list[Tick]
-    marks: list[Mark]
+    lines: list[str]
+    areas: list[str]
+    ticks: list[Tick]
     peak: float
+
+
+@dataclass(frozen=True)
+class Throughput:
+    width: int
+    height: float
+    left: float
+    right: float
+    base: float
+    panels: list[Panel]
+    x_ticks: list[Tick]
+    marks: list[Mark]
 
 
 @dataclass(frozen=True)
@@ -107,43 +118,86 @@ class Axis:
         return [Tick(self.x(i * step), f"{i * step:.10g}") for i in range(first, last + 1)]
 
 
-def throughput(metrics: dict[str, Any], *, width: int) -> Throughput | None:
-    """Delivered and produced messages a second. None where there are not two bins to draw."""
+def time_range(
+    metrics: dict[str, Any], ownerships: Sequence[dict[str, Any]], start_ns: int | None
+) -> tuple[float, float] | None:
+    """From when to when both pictures go, in seconds since the run's start, so that one stands under the other.
+
+    A history without a mark of its start (a portable one) counts from its first ownership.
+    """
+    seconds, bin_s = _bins(metrics)
+    moments = [seconds[0], seconds[-1] + bin_s] if seconds else []
+    owned = _moments(ownerships)
+    if owned:
+        zero_ns = min(owned) if start_ns is None else start_ns
+        moments += [(min(owned) - zero_ns) / 1e9, (max(owned) - zero_ns) / 1e9]
+    if not moments:
+        return None
+    return min(moments), max(max(moments), min(moments) + 0.001)
+
+
+def _moments(ownerships: Sequence[dict[str, Any]]) -> list[int]:
+    values = (integer(row.get(key)) for row in ownerships for key in ("start_ns", "end_ns"))
+    return [value for value in values if value is not None]
+
+
+def _bins(metrics: dict[str, Any]) -> tuple[list[float], float]:
+    """When each bin begins and how long it is; nothing where there are not two bins, or they make no sense."""
     timeline = metrics.get("timeline")
-    if not isinstance(timeline, dict):
-        return None
-    times = [number(value) for value in _list(timeline.get("t_s"))]
+    times = [number(value) for value in _list(timeline.get("t_s"))] if isinstance(timeline, dict) else []
     seconds = [value for value in times if value is not None]
-    if len(seconds) < 2 or len(seconds) != len(times) or any(b <= a for a, b in zip(seconds, seconds[1:], strict=False)):
-        return None
-    bin_s = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    axis = Axis(seconds[0], seconds[-1] + bin_s, LEFT, width - RIGHT)
-    rates = {key: _rates(timeline.get(key), len(seconds), bin_s) for key in ("delivered", "produced")}
-    drawn = [rate for values in rates.values() for rate in values if rate is not None]
-    if not drawn:
-        return None
-    peak = max(drawn)
-    y_step = _nice(max(peak, 1) / 4)
-    ceiling = y_step * max(1, math.ceil(round(peak / y_step, 6)))
-    base = TOP + PLOT_HEIGHT
+    rising = all(a < b for a, b in itertools.pairwise(seconds))
+    if len(seconds) < 2 or len(seconds) != len(times) or not rising:
+        return [], 0.0
+    return seconds, (seconds[-1] - seconds[0]) / (len(seconds) - 1)
 
-    def y(rate: float) -> float:
-        return round(base - rate / ceiling * PLOT_HEIGHT, 1)
 
-    lines = {key: _lines(values, seconds, bin_s, axis, y) for key, values in rates.items()}
+def throughput(metrics: dict[str, Any], *, within: tuple[float, float] | None, width: int) -> Throughput | None:
+    """Delivered and produced messages a second. None where there are not two bins to draw."""
+    seconds, bin_s = _bins(metrics)
+    if not seconds or within is None:
+        return None
+    axis = Axis(*within, LEFT, width - RIGHT)
+    panels: list[Panel] = []
+    for name, height in PANELS:
+        rates = _rates(metrics["timeline"].get(name), len(seconds), bin_s)
+        if any(rate is not None for rate in rates):
+            top = panels[-1].base + PANEL_GAP if panels else TOP
+            middles = [axis.x(start + bin_s / 2) for start in seconds]
+            panels.append(_panel(name, rates, middles, top=top, height=height))
+    if not panels:
+        return None
     return Throughput(
         width=width,
-        height=base + BOTTOM,
+        height=panels[-1].base + BOTTOM,
         left=LEFT,
         right=width - RIGHT,
-        top=TOP,
-        base=base,
-        delivered=[_path(line) for line in lines["delivered"]],
-        area=[f"{_path(line)} L{line[-1][0]} {base} L{line[0][0]} {base} Z" for line in lines["delivered"]],
-        produced=[_path(line) for line in lines["produced"]],
+        base=panels[-1].base,
+        panels=panels,
         x_ticks=axis.ticks(),
-        y_ticks=[Tick(y(i * y_step), _short(i * y_step)) for i in range(round(ceiling / y_step) + 1)],
         marks=_marks(metrics.get("marks"), axis),
+    )
+
+
+def _panel(name: str, rates: Sequence[float | None], xs: Sequence[float], *, top: float, height: float) -> Panel:
+    peak = max(rate for rate in rates if rate is not None)
+    step = _nice(max(peak, 1) / max(1, round(height / 45)))
+    ceiling = step * max(1, math.ceil(round(peak / step, 6)))
+    base = top + height
+    stretches: list[list[tuple[float, float]]] = [[]]
+    for rate, x in zip(rates, xs, strict=True):
+        if rate is None:
+            stretches.append([])
+        else:
+            stretches[-1].append((x, round(base - rate / ceiling * height, 1)))
+    drawn = [points for points in stretches if points]
+    return Panel(
+        name=name,
+        top=top,
+        base=base,
+        lines=[_path(points) for points in drawn],
+        areas=[f"{_path(points)} L{points[-1][0]:g} {base:g} L{points[0][0]:g} {base:g} Z" for points in drawn],
+        ticks=[Tick(base - i * step / ceiling * height, _short(i * step)) for i in range(round(ceiling / step) + 1)],
         peak=peak,
     )
 
@@ -153,17 +207,6 @@ def _rates(values: Any, bins: int, bin_s: float) -> list[float | None]:
     found = [number(value) for value in _list(values)][:bins]
     found += [None] * (bins - len(found))
     return [None if value is None else value / bin_s for value in found]
-
-
-def _lines(rates: Sequence[float | None], seconds: Sequence[float], bin_s: float, axis: Axis, y: Any) -> list[Any]:
-    """Unbroken stretches of (x, y) points, in the middle of each bin."""
-    lines: list[list[tuple[float, float]]] = [[]]
-    for rate, start in zip(rates, seconds, strict=True):
-        if rate is None:
-            lines.append([])
-        else:
-            lines[-1].append((axis.x(start + bin_s / 2), y(rate)))
-    return [line for line in lines if line]
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
@@ -190,7 +233,12 @@ def _marks(marks: Any, axis: Axis) -> list[Mark]:
 
 
 def lanes(
-    ownerships: Sequence[dict[str, Any]], spans: Sequence[dict[str, Any]], *, start_ns: int | None, width: int
+    ownerships: Sequence[dict[str, Any]],
+    spans: Sequence[dict[str, Any]],
+    *,
+    start_ns: int | None,
+    within: tuple[float, float] | None,
+    width: int,
 ) -> Lanes | None:
     """One row a partition, one bar an ownership, a flag where messages were lost. None where nobody owned anything."""
     known = [
@@ -198,15 +246,13 @@ def lanes(
         for row in ownerships
         if integer(row.get("partition")) is not None and integer(row.get("start_ns")) is not None
     ]
-    if not known:
+    if not known or within is None:
         return None
-    moments = [row[key] for row in known for key in ("start_ns", "end_ns") if integer(row.get(key)) is not None]
-    zero_ns = min(moments) if start_ns is None else start_ns
-    last_ns = max(moments)
-    axis = Axis((min(moments) - zero_ns) / 1e9, max(last_ns, min(moments) + 1_000_000 - 1) / 1e9 - zero_ns / 1e9, LEFT,
-                width - RIGHT)
+    zero_ns = min(_moments(known)) if start_ns is None else start_ns
+    last_ns = zero_ns + round(within[1] * 1e9)
+    axis = Axis(*within, LEFT, width - RIGHT)
     partitions = sorted({row["partition"] for row in known})
-    rows = {partition: TOP + i * LANE_HEIGHT for i, partition in enumerate(partitions[:LANES_MAX])}
+    rows: dict[int, float] = {partition: TOP + i * LANE_HEIGHT for i, partition in enumerate(partitions[:LANES_MAX])}
     members = list(dict.fromkeys(text(row.get("member")) for row in sorted(known, key=lambda row: row["start_ns"])))
     shown = [row for row in known if row["partition"] in rows][:BARS_MAX]
     base = TOP + len(rows) * LANE_HEIGHT
@@ -247,11 +293,16 @@ def _bar(row: dict[str, Any], y: float, axis: Axis, zero_ns: int, last_ns: int, 
 
 
 def _flag(
-    span: dict[str, Any], shown: Sequence[dict[str, Any]], rows: dict[int, float], axis: Axis, zero_ns: int, last_ns: int
+    span: dict[str, Any],
+    shown: Sequence[dict[str, Any]],
+    rows: dict[int, float],
+    axis: Axis,
+    zero_ns: int,
+    last_ns: int,
 ) -> Flag | None:
-    """Where in time a lost span belongs: inside the ownership that passed over it, else at the end of the one before."""
+    """Where a lost span belongs: inside the ownership that passed over it, else at the end of the one before."""
     partition, first = integer(span.get("partition")), integer(span.get("first_offset"))
-    if partition not in rows or first is None:
+    if partition is None or partition not in rows or first is None:
         return None
     owned = [
         (row["first_offset"], row["last_offset"], row["start_ns"], integer(row.get("end_ns")) or last_ns)

@@ -22,7 +22,7 @@ FATES = {
         "In the log and never delivered: an owner began at an offset that is neither the commit in force nor what the "
         "reset policy gives."
     ),
-    "stalled": "Not delivered by the end of the bounded drain, although somebody owned the partition and data was there.",
+    "stalled": "Not delivered by the end of the bounded drain, though somebody owned the partition and data was there.",
     "unread": "Not delivered by the end of the bounded drain; nothing proves it lost, and it is never a pass.",
     "gone": "Deleted by retention, truncated or compacted before it could be read.",
 }
@@ -52,7 +52,8 @@ ANOMALIES = {
     "commit_lost": "An acknowledged commit is not what the group has stored later.",
     "silent_send": "Accepted by the producer and never answered.",
     "committed_at_risk": (
-        "Covered by a commit while unprocessed: what a kill at that moment would have lost. Measured, never a fault alone."
+        "Covered by a commit while unprocessed: what a kill at that moment would have lost. "
+        "Measured, never a fault alone."
     ),
 }
 

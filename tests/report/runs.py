@@ -9,10 +9,23 @@ START_NS = 81_000_000_000_000
 WALL_NS = 1_763_900_000_000_000_000
 FATES = ("delivered", "publish_loss", "skipped", "committed_ahead", "illegal_start", "stalled", "unread", "gone")
 ANOMALIES = (
-    "log_duplicate", "legal_redelivery", "excess_redelivery", "repeat", "reordered", "foreign", "double_owner", "phantom",
-    "corrupt", "misrouted", "two_values", "aborted_read", "torn_transaction", "commit_lost", "silent_send",
+    "log_duplicate",
+    "legal_redelivery",
+    "excess_redelivery",
+    "repeat",
+    "reordered",
+    "foreign",
+    "double_owner",
+    "phantom",
+    "corrupt",
+    "misrouted",
+    "two_values",
+    "aborted_read",
+    "torn_transaction",
+    "commit_lost",
+    "silent_send",
     "committed_at_risk",
-)  # fmt: skip
+)
 HOSTILE = '<script>alert("x")</script>]]></system-out>[bold red]PASS[/]\x00\x1b[2J\x07\ud800\u202e\ufffe" onload="x'
 
 
@@ -39,22 +52,35 @@ def _verdict() -> dict[str, Any]:
         "fates": {kind: 40_000 if kind == "delivered" else 0 for kind in FATES},
         "committed_ahead_of": {"never_handed_over": 0, "in_flight": 0},
         "anomalies": {kind: 118 if kind == "legal_redelivery" else 0 for kind in ANOMALIES},
-        "reasons": ["All 40,000 acknowledged messages were delivered; 118 of them again, where at-least-once allows it."],
+        "reasons": ["All 40,000 acknowledged messages were delivered; 118 of them again, which at-least-once allows."],
         "examples": [],
         "spans": [
             {
-                "kind": "legal_redelivery", "partition": 1, "first_offset": 2_310, "last_offset": 2_427, "count": 118,
-                "blame": "", "text": "Delivered by c2, and again to c3, which started at the stored offset 2,310.",
+                "kind": "legal_redelivery",
+                "partition": 1,
+                "first_offset": 2_310,
+                "last_offset": 2_427,
+                "count": 118,
+                "blame": "",
+                "text": "Delivered by c2, and again to c3, which started at the stored offset 2,310.",
             }
-        ],  # fmt: skip
+        ],
         "spans_left_out": 0,
         "partitions": [
             {
-                "partition": p, "acked": 10_000, "in_log": 10_000, "delivered": 10_000, "lost": 0,
-                "redelivered": 118 if p == 1 else 0, "unread": 0, "log_start": 0, "log_end": 10_000, "stored": 10_000,
+                "partition": p,
+                "acked": 10_000,
+                "in_log": 10_000,
+                "delivered": 10_000,
+                "lost": 0,
+                "redelivered": 118 if p == 1 else 0,
+                "unread": 0,
+                "log_start": 0,
+                "log_end": 10_000,
+                "stored": 10_000,
             }
             for p in range(4)
-        ],  # fmt: skip
+        ],
         "ownerships": _ownerships(),
         "notes": ["kafka-python reads uncommitted by default, librdkafka committed; no transactions took part here."],
     }
@@ -65,13 +91,17 @@ def _ownerships() -> list[dict[str, Any]]:
     times = [9.2, 11.0, 12.7, 14.6, 16.1, 18.4, 20.2, 22.6, 24.3, 26.0, 28.3, 31.0]
     return [
         {
-            "member": f"c{i + 1}", "partition": p, "start_ns": at(times[i] + 0.3),
-            "end_ns": at(times[i + 1]) if i < 10 else None, "first_offset": ends[i], "last_offset": ends[i + 1] - 1,
+            "member": f"c{i + 1}",
+            "partition": p,
+            "start_ns": at(times[i] + 0.3),
+            "end_ns": at(times[i + 1]) if i < 10 else None,
+            "first_offset": ends[i],
+            "last_offset": ends[i + 1] - 1,
             "deliveries": ends[i + 1] - ends[i],
         }
         for i in range(11)
         for p in range(4)
-    ]  # fmt: skip
+    ]
 
 
 def _metrics() -> dict[str, Any]:
@@ -107,28 +137,53 @@ def _metrics() -> dict[str, Any]:
 
 def _run(version: str) -> dict[str, Any]:
     consumer = {
-        "role": "consume", "spec": f"kafka-python=={version}", "client_version": version, "librdkafka": None,
-        "python": "3.8.20", "api": "iterator",
+        "role": "consume",
+        "spec": f"kafka-python=={version}",
+        "client_version": version,
+        "librdkafka": None,
+        "python": "3.8.20",
+        "api": "iterator",
         "settings": {
-            "auto_offset_reset": "earliest", "enable_auto_commit": True, "auto_commit_interval_ms": 5000,
-            "group_id": "founding", "max_poll_records": 500, "fetch_max_bytes": 52_428_800, "check_crcs": True,
-            "isolation_level": "read_uncommitted", "session_timeout_ms": 10_000, "ssl_check_hostname": True,
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": True,
+            "auto_commit_interval_ms": 5000,
+            "group_id": "founding",
+            "max_poll_records": 500,
+            "fetch_max_bytes": 52_428_800,
+            "check_crcs": True,
+            "isolation_level": "read_uncommitted",
+            "session_timeout_ms": 10_000,
+            "ssl_check_hostname": True,
         },
         "given": {"auto_offset_reset": "earliest", "enable_auto_commit": True, "group_id": "founding"},
         "status": "ended: stop_after",
-    }  # fmt: skip
+    }
     others = [
         {
-            "worker": "p1", "role": "produce", "spec": "confluent-kafka==2.16.1", "client_version": "2.16.1",
-            "librdkafka": "2.16.0", "python": "3.11.9", "api": None,
-            "settings": {"acks": "all", "enable.idempotence": True, "linger.ms": 5}, "given": {"acks": "all"},
+            "worker": "p1",
+            "role": "produce",
+            "spec": "confluent-kafka==2.16.1",
+            "client_version": "2.16.1",
+            "librdkafka": "2.16.0",
+            "python": "3.11.9",
+            "api": None,
+            "settings": {"acks": "all", "enable.idempotence": True, "linger.ms": 5},
+            "given": {"acks": "all"},
             "status": "ended: done",
         },
         {
-            "worker": "reader", "role": "read_log", "spec": "confluent-kafka==2.16.1", "client_version": "2.16.1",
-            "librdkafka": "2.16.0", "python": "3.11.9", "api": "consume", "settings": {}, "given": {}, "status": "ended",
+            "worker": "reader",
+            "role": "read_log",
+            "spec": "confluent-kafka==2.16.1",
+            "client_version": "2.16.1",
+            "librdkafka": "2.16.0",
+            "python": "3.11.9",
+            "api": "consume",
+            "settings": {},
+            "given": {},
+            "status": "ended",
         },
-    ]  # fmt: skip
+    ]
     return {
         "format": 1,
         "run": "20261123T181200Z-ssl_iter-a1f3",
@@ -142,21 +197,33 @@ def _run(version: str) -> dict[str, Any]:
         "harness_version": "0.1.0",
         "commit": "16b6b2d",
         "environment": {
-            "os": "Linux 6.1.0", "cpu": "x86-64", "cores": 2, "memory_bytes": 8_273_539_072, "python": "3.11.9",
+            "os": "Linux 6.1.0",
+            "cpu": "x86-64",
+            "cores": 2,
+            "memory_bytes": 8_273_539_072,
+            "python": "3.11.9",
         },
         "broker": {"backend": "embedded", "kafka": "4.3.1", "java": "25.0.1", "nodes": 1, "heap_mb": 512},
         "clients": [{"worker": f"c{i}", **copy.deepcopy(consumer)} for i in range(1, 12)] + others,
         "errors": [],
         "scenario_settings": {
-            "about": "The documented loop of kafka-python over mutual TLS, stopped in order and started again ten times.",
-            "guarantee": "at_least_once", "client": f"kafka-python=={version}", "api": "iterator",
-            "security": "mutual_tls", "broker": {"backend": "embedded", "kafka": "4.3.1", "heap_mb": 512},
-            "partitions": 4, "messages": 40_000, "size_bytes": 5_000,
+            "about": "The documented loop of kafka-python over mutual TLS, stopped and started again ten times.",
+            "guarantee": "at_least_once",
+            "client": f"kafka-python=={version}",
+            "api": "iterator",
+            "security": "mutual_tls",
+            "broker": {"backend": "embedded", "kafka": "4.3.1", "heap_mb": 512},
+            "partitions": 4,
+            "messages": 40_000,
+            "size_bytes": 5_000,
             "producer": {"client": "confluent-kafka==2.16.1", "settings": {"acks": "all"}},
-            "restarts": {"count": 10, "after": [100, 1_200]}, "record": "loss", "drain": {"idle_s": 10, "limit_s": 60},
-            "planted": None, "seed": 7,
+            "restarts": {"count": 10, "after": [100, 1_200]},
+            "record": "loss",
+            "drain": {"idle_s": 10, "limit_s": 60},
+            "planted": None,
+            "seed": 7,
         },
-    }  # fmt: skip
+    }
 
 
 def failed() -> dict[str, dict[str, Any]]:
@@ -176,13 +243,17 @@ def failed() -> dict[str, dict[str, Any]]:
     ]
     verdict["spans"] = [
         {
-            "kind": "committed_ahead", "partition": partition, "first_offset": first, "last_offset": first + 207,
-            "count": 208, "blame": "consumer",
+            "kind": "committed_ahead",
+            "partition": partition,
+            "first_offset": first,
+            "last_offset": first + 207,
+            "count": 208,
+            "blame": "consumer",
             "text": f"{member} committed offset {first + 208:,} having been handed nothing beyond {first - 1:,}; "
             f"{heir} began at {first + 208:,}.",
         }
         for partition, first, member, heir in ((1, 2_192, "c3", "c4"), (3, 6_692, "c8", "c9"))
-    ]  # fmt: skip
+    ]
     verdict["examples"] = [_k1_example(1, 2_192, "c3", "c4", 14.6), _k1_example(3, 6_692, "c8", "c9", 24.3)]
     for partition in (1, 3):
         verdict["partitions"][partition].update(delivered=9_792, lost=208, redelivered=0)
@@ -192,18 +263,25 @@ def failed() -> dict[str, dict[str, Any]]:
 
 def _k1_example(partition: int, first: int, member: str, heir: str, left_s: float) -> dict[str, Any]:
     return {
-        "kind": "committed_ahead", "partition": partition, "offset": first, "producer": "p1", "seq": first,
+        "kind": "committed_ahead",
+        "partition": partition,
+        "offset": first,
+        "producer": "p1",
+        "seq": first,
         "blame": "consumer",
         "timeline": [
             {"t_ns": at(6.1042), "text": "sent by p1"},
             {"t_ns": at(6.1129), "text": f"acknowledged at offset {first:,}"},
             {"t_ns": None, "text": f"in the log at offset {first:,}"},
-            {"t_ns": at(left_s - 0.004), "text": f"{member} committed offset {first + 208:,}; last handed over: {first - 1:,}"},
+            {
+                "t_ns": at(left_s - 0.004),
+                "text": f"{member} committed offset {first + 208:,}; handed over up to {first - 1:,}",
+            },
             {"t_ns": at(left_s), "text": f"{member} left in order"},
             {"t_ns": at(left_s + 0.3), "text": f"{heir} took partition {partition}; stored offset {first + 208:,}"},
             {"t_ns": at(left_s + 0.3127), "text": f"{heir} was handed offset {first + 208:,}, its first"},
         ],
-    }  # fmt: skip
+    }
 
 
 def unknown() -> dict[str, dict[str, Any]]:
@@ -266,7 +344,7 @@ def huge() -> dict[str, dict[str, Any]]:
     verdict["reasons"] = ["because " * 3000] * 200
     verdict["notes"] = ["note " * 3000] * 200
     files["run.json"]["clients"] = [
-        dict(files["run.json"]["clients"][0], worker=f"c{i}", api=f"api{i}", settings={f"s{k}": "v" * 900 for k in range(300)})
+        dict(files["run.json"]["clients"][0], api=f"api{i}", settings={f"s{k}": "v" * 900 for k in range(300)})
         for i in range(300)
     ]
     return files

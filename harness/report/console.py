@@ -1,0 +1,165 @@
+"""The run in the terminal: a summary of about 20 lines.
+
+Nothing from a broker, client or file is ever read as markup or as a terminal's control sequence: texts are put into
+rich's `Text` as they are, after `facts` has spelled out control characters. Away from a terminal it is plain text, one
+fact a line, without colour or wrapping.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.report import facts as reading
+from harness.report import words
+from harness.report.facts import (
+    NOT_MEASURED,
+    Facts,
+    count,
+    figure,
+    integer,
+    mapping,
+    number,
+    one_line,
+    shortened,
+    size,
+    text,
+)
+from harness.report.page import client_line, what_was_run
+from harness.report.progress import progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["progress", "summary"]
+
+COLOURS = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
+SPANS_SHOWN = 3
+REASONS_SHOWN = 4
+ERRORS_SHOWN = 4
+LABEL_WIDTH = 11
+
+
+def summary(run: Path, console: "Console") -> None:
+    """Print what the verdict is, why, what was run, the numbers, the worst losses, the cost, and where the rest is."""
+    from rich.text import Text
+
+    facts = reading.read(run)
+    headline = Text(facts.word, style=COLOURS[facts.word])
+    headline.append(f"  {facts.scenario}", style="bold")
+    headline.append(f"  {facts.guarantee.replace('_', ' ')}", style="dim")
+    _print(console, headline)
+    for name, value, style in _lines(facts, run):
+        line = Text(f"{name:<{LABEL_WIDTH}}", style="dim")
+        line.append(shortened(one_line(value), 400), style=style)
+        _print(console, line)
+
+
+def _print(console: "Console", line: Any) -> None:
+    # Wrapping is the terminal's business: a line in a file or a CI log stays one line.
+    console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def _lines(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
+    """(label, text, style) of every line below the headline."""
+    what = dict(what_was_run(facts))
+    connection = ", ".join(what[name] for name in ("Broker", "Connection") if name in what)
+    size_of_run = ", ".join(
+        part
+        for part in (
+            what.get("Messages", ""),
+            f"restarts: {what['Restarts']}" if "Restarts" in what else "",
+            f"seed {what['Seed']}" if "Seed" in what else "",
+        )
+        if part
+    )
+    lines = [("why" if i == 0 else "", reason, "bold" if i == 0 else "") for i, reason in enumerate(facts.reasons)]
+    lines = _first(lines, REASONS_SHOWN, "reasons")
+    lines += _first([("error", error, "red") for error in facts.errors + facts.problems], ERRORS_SHOWN, "errors")
+    lines += [
+        ("client", client_line(facts, "consume") or what.get("Client", "not recorded"), ""),
+        ("broker", connection or "not recorded", ""),
+        ("messages", size_of_run or "not recorded", ""),
+        ("numbers", _numbers(facts), ""),
+    ]
+    against = _against(facts)
+    if against:
+        lines.append(("", against, ""))
+    lines += _worst(facts)
+    lines += [
+        ("speed", _speed(facts), ""),
+        ("stages", _stages(facts), ""),
+        ("report", str(run / "report.html"), ""),
+    ]
+    return lines
+
+
+def _first(lines: list[tuple[str, str, str]], limit: int, what: str) -> list[tuple[str, str, str]]:
+    more = len(lines) - limit
+    return lines[:limit] + ([("", f"… and {more:,} more {what} in the report", "dim")] if more > 0 else [])
+
+
+def _numbers(facts: Facts) -> str:
+    verdict = facts.verdict
+    steps = {
+        "sent": integer(verdict.get("sent")),
+        "acked": integer(verdict.get("acked")),
+        "in the log": facts.in_log(),
+        "delivered": facts.count("delivered"),
+    }
+    if all(value is None for value in steps.values()):
+        return NOT_MEASURED
+    told = [f"{name} {NOT_MEASURED}" if value is None else f"{value:,} {name}" for name, value in steps.items()]
+    deliveries = integer(verdict.get("deliveries"))
+    return " → ".join(told) + ("" if deliveries is None else f" ({deliveries:,} deliveries)")
+
+
+def _against(facts: Facts) -> str:
+    """Every fate and anomaly that is there, with its count; what was not judged is said, never left out."""
+    kinds = [kind for kind in (*words.FATES, *words.ANOMALIES) if kind != "delivered"]
+    found = []
+    for kind in kinds:
+        number_of = facts.count(kind)
+        if not number_of:
+            continue
+        ahead = mapping(facts.verdict.get("committed_ahead_of")) if kind == "committed_ahead" else {}
+        parts = [f"{count(n)} {words.label(part)}" for part, n in ahead.items() if integer(n)]
+        found.append(f"{count(number_of)} {words.label(kind)}" + (f" ({', '.join(parts)})" if parts else ""))
+    missing = sum(facts.count(kind) is None for kind in kinds)
+    if missing:
+        found.append(f"{missing} checks not judged")
+    return ", ".join(found)
+
+
+def _worst(facts: Facts) -> list[tuple[str, str, str]]:
+    """The first losses, or where there are none, nothing."""
+    spans = [
+        span for span in facts.rows(facts.verdict, "spans") if span.get("kind") in (*words.LOSSES, *words.OPEN_ENDS)
+    ]
+    lines = []
+    for i, span in enumerate(spans[:SPANS_SHOWN]):
+        place = f"partition {text(span.get('partition')) or '?'}, offsets {count(span.get('first_offset'), '?')} to "
+        place += f"{count(span.get('last_offset'), '?')}: {words.label(text(span.get('kind')))}"
+        blame = text(span.get("blame"))
+        line = f"{place}{f', blame: {blame}' if blame else ''}. {text(span.get('text'))}"
+        lines.append(("lost" if i == 0 else "", line, "red"))
+    more = len(spans) - SPANS_SHOWN + (integer(facts.verdict.get("spans_left_out")) or 0)
+    if lines and more > 0:
+        lines.append(("", f"… and {more:,} more spans in the report", "dim"))
+    return lines
+
+
+def _speed(facts: Facts) -> str:
+    metrics = facts.metrics
+    if number(metrics.get("throughput_msgs_per_s")) is None and number(metrics.get("cpu_s_per_million")) is None:
+        return NOT_MEASURED
+    parts = [
+        figure(metrics.get("throughput_msgs_per_s"), "messages/s", "throughput not measured"),
+        figure(metrics.get("cpu_s_per_million"), "CPU s per million", "CPU not measured"),
+        size(metrics.get("rss_max_bytes"), "memory not measured"),
+    ]
+    return ", ".join(parts)
+
+
+def _stages(facts: Facts) -> str:
+    stages = facts.rows(facts.metrics, "stages")
+    told = [f"{text(stage.get('name')) or '?'} {figure(stage.get('seconds'), 's')}" for stage in stages]
+    return ", ".join(told) or NOT_MEASURED

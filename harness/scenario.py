@@ -66,7 +66,7 @@ class Broker(Keys):
     kafka: str = Field(
         default=DEFAULT_KAFKA,
         pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$",
-        description="Release of Apache Kafka, in quotes. Old clients (librdkafka before 1.8.2, any that is told to speak "
+        description="Release of Apache Kafka, in quotes. Old clients (librdkafka before 1.8.2, any told to speak "
         "0.10) need 3.9.1.",
     )
     heap_mb: int = Field(default=512, ge=64, le=1_048_576, description="The broker's heap (-Xmx), in MiB.")

@@ -26,6 +26,8 @@ HOST = "127.0.0.1"
 START_ATTEMPTS = 3
 STOP_GRACE_S = 15
 CLUSTER_ID = "harness-harness-harnes"  # must be 16 bytes in URL-safe base64
+FOLDER_PREFIX = "harness-kafka-"
+OWNER = "owner.pid"
 READY_LINE = b"Kafka Server started"
 
 # Serial collector: 46 jars on 2 cores, without any class archive, start in 3.3 s with it and in 4.2 s with G1. A class
@@ -162,7 +164,9 @@ class EmbeddedBroker:
         try:
             self.run_log.parent.mkdir(parents=True, exist_ok=True)
             self.run_log.touch()
-            self.folder = Path(tempfile.mkdtemp(prefix="harness-kafka-"))
+            remove_orphans(Path(tempfile.gettempdir()))
+            self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+            (self.folder / OWNER).write_text(str(os.getpid()))
             (self.folder / "tmp").mkdir()
             self._material = tls.make_material(self.folder / "tls")
             (self.folder / "log4j2.properties").write_text(LOG4J2)
@@ -312,6 +316,18 @@ def server_settings(ports: dict[str, int], material: tls.Material, *, data: Path
         "log.retention.bytes": "-1",
         "offsets.retention.minutes": "10080",
     }
+
+
+def remove_orphans(temp: Path) -> None:
+    """Remove the folders of harnesses that were killed before they could: their Kafka went with them (proc.start)."""
+    for folder in temp.glob(f"{FOLDER_PREFIX}*"):
+        # Not one without the file: it was made by another harness a moment ago. Not one of another user.
+        with contextlib.suppress(OSError, ValueError):
+            owner = int((folder / OWNER).read_text())
+            try:
+                os.kill(owner, 0)
+            except ProcessLookupError:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def memory_hint(last_lines: str, heap_mb: int) -> str:

@@ -1,0 +1,69 @@
+"""Settings of the two libraries, and errors in place of silence; no broker."""
+
+import pytest
+
+from harness.broker.admin import FAMILIES, Admin, confluent_settings, kafka_python_settings
+from harness.broker.base import Connection
+from harness.broker.embedded import _free_ports
+from harness.errors import HarnessError
+
+TLS: Connection = {"bootstrap": "localhost:1", "security": "mutual_tls", "ca": "a", "cert": "b", "key": "c"}
+PLAIN: Connection = {"bootstrap": "localhost:1", "security": "plaintext", "ca": None, "cert": None, "key": None}
+
+
+def test_mutual_tls_checks_the_host_name_in_both_libraries() -> None:
+    assert confluent_settings(TLS) == {
+        "bootstrap.servers": "localhost:1",
+        "security.protocol": "ssl",
+        "ssl.ca.location": "a",
+        "ssl.certificate.location": "b",
+        "ssl.key.location": "c",
+        "ssl.endpoint.identification.algorithm": "https",
+    }
+    assert kafka_python_settings(TLS) == {
+        "bootstrap_servers": "localhost:1",
+        "security_protocol": "SSL",
+        "ssl_cafile": "a",
+        "ssl_certfile": "b",
+        "ssl_keyfile": "c",
+        "ssl_check_hostname": True,
+    }
+
+
+def test_plaintext_needs_the_address_alone() -> None:
+    assert confluent_settings(PLAIN) == {"bootstrap.servers": "localhost:1"}
+    assert kafka_python_settings(PLAIN) == {"bootstrap_servers": "localhost:1"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_broker_that_does_not_answer_is_named(family: str) -> None:
+    bootstrap = f"localhost:{_free_ports(1)[0]}"
+    with Admin(PLAIN | {"bootstrap": bootstrap}, timeout_s=0.5) as admin, pytest.raises(HarnessError) as refused:
+        admin.stored_offsets("g", "t", [0], family=family)
+    assert refused.value.slug == "broker-refused"
+    assert refused.value.what.startswith(f"{bootstrap}: reading the offsets of group g")
+
+
+def test_topics_of_a_broker_that_does_not_answer() -> None:
+    with Admin(PLAIN | {"bootstrap": f"localhost:{_free_ports(1)[0]}"}, timeout_s=0.5) as admin:
+        for doing, ask in (
+            ("creating topic t", lambda: admin.create_topic("t", partitions=1)),
+            ("deleting topic t", lambda: admin.delete_topic("t")),
+            ("asking where t ends", lambda: admin.end_offsets("t")),
+        ):
+            with pytest.raises(HarnessError, match=doing):
+                ask()
+
+
+def test_an_answer_that_leaves_a_partition_out_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Admin(PLAIN) as admin:
+        monkeypatch.setattr(admin, "_stored_by_confluent", lambda _group, _topic, _partitions: {0: 5})
+        with pytest.raises(HarnessError) as refused:
+            admin.stored_offsets("g", "t", [0, 1], family="confluent-kafka")
+    assert refused.value.what == "localhost:1: reading the offsets of group g: no answer for partitions [1]"
+
+
+def test_nothing_stored_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Admin(PLAIN) as admin:
+        monkeypatch.setattr(admin, "_stored_by_confluent", lambda _group, _topic, _partitions: {0: 0, 1: -1001, 2: -1})
+        assert admin.stored_offsets("g", "t", range(3), family="confluent-kafka") == {0: 0, 1: None, 2: None}

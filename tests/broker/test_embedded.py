@@ -1,0 +1,223 @@
+"""What is asked of Kafka, and what is said of its end; no JVM."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.broker import embedded, tls
+from harness.broker.embedded import EmbeddedBroker
+from harness.errors import HarnessError
+from harness.proc import wait_until
+
+PORTS = {"mutual_tls": 1, "plaintext": 2, "controller": 3}
+
+
+def settings(tmp_path: Path) -> dict[str, str]:
+    return embedded.server_settings(PORTS, tls.make_material(tmp_path / "tls"), data=tmp_path / "data")
+
+
+def test_every_listener_is_on_this_machine_alone(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    assert found["listeners"] == "TLS://127.0.0.1:1,PLAINTEXT://127.0.0.1:2,CONTROLLER://127.0.0.1:3"
+    assert found["advertised.listeners"] == "TLS://localhost:1,PLAINTEXT://localhost:2"
+
+
+def test_clients_must_show_a_certificate(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    assert found["listener.security.protocol.map"].startswith("TLS:SSL,")
+    assert found["ssl.client.auth"] == "required"
+    assert (found["ssl.keystore.type"], found["ssl.truststore.type"]) == ("PEM", "PEM")
+
+
+def test_nothing_is_deleted_under_a_judgement(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    assert (found["log.retention.ms"], found["log.retention.bytes"]) == ("-1", "-1")
+
+
+def test_ports_differ() -> None:
+    assert len(set(embedded._free_ports(20))) == 20
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (
+            "Terminating due to java.lang.OutOfMemoryError: Java heap space",
+            "The heap is too small: raise broker.heap_mb (now 24; 512 is enough for one node).",
+        ),
+        (
+            "Error occurred during initialization of VM\nToo small maximum heap",
+            "The heap is too small: raise broker.heap_mb (now 24; 512 is enough for one node).",
+        ),
+        (
+            "Error occurred during initialization of VM\nCould not reserve enough space for 4000KB object heap",
+            "The machine has not enough free memory: free some, or lower broker.heap_mb (now 24).",
+        ),
+        (
+            "There is insufficient memory for the Java Runtime Environment to continue.",
+            "The machine has not enough free memory: free some, or lower broker.heap_mb (now 24).",
+        ),
+        ("java.net.BindException", "Read the log; if memory was short, change broker.heap_mb (now 24)."),
+        ("", "Read the log; if memory was short, change broker.heap_mb (now 24)."),
+    ],
+)
+def test_the_hint_follows_the_jvms_own_words(said: str, hint: str) -> None:
+    assert embedded.memory_hint(said, 24) == hint
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(1, "ended with exit status 1"), (-9, "was killed by SIGKILL"), (-200, "was killed by signal 200")],
+)
+def test_an_end_is_named(status: int, said: str) -> None:
+    assert embedded._ended(status) == said
+
+
+def test_orphaned_folders_are_removed_and_others_kept(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name, owner in (("orphan", str(dead.pid)), ("used", str(os.getpid())), ("new", None), ("torn", "")):
+        folder = tmp_path / f"harness-kafka-{name}"
+        folder.mkdir()
+        if owner is not None:
+            (folder / embedded.OWNER).write_text(owner)
+    embedded.remove_orphans(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "harness-kafka-new",
+        "harness-kafka-torn",
+        "harness-kafka-used",
+    ]
+
+
+# ---- a process that stands in for Kafka -----------------------------------------------------------------------------
+
+
+class Standin(EmbeddedBroker):
+    """Runs `script` where Kafka would be started; formatting is left out."""
+
+    script = ""
+
+    def _run_java(self, _class_path: list[Path], _flags: tuple[str, ...], *args: str | Path) -> None:
+        from harness import proc
+
+        code = "" if args[0] == "kafka.tools.StorageTool" else self.script
+        assert self.folder is not None
+        argv = (sys.executable, "-c", code, *(str(port) for port in self._ports.values()))
+        self._process = proc.start(argv, log=self.run_log, cwd=self.folder)
+
+
+SERVES = """
+import socket, sys, time
+held = [socket.create_server(("127.0.0.1", int(port))) for port in sys.argv[1:]]
+print("Kafka Server started", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Standin:
+    monkeypatch.setattr(embedded.tempfile, "tempdir", str(tmp_path / "temp"))
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(embedded.jars, "kafka_jars", lambda _version, progress: [])
+    log = tmp_path / "logs" / "broker.log"
+    return Standin(kafka="4.3.1", heap_mb=64, start_timeout_s=5, run_log=log, progress=lambda _: None)
+
+
+def nothing_left(broker: Standin) -> bool:
+    assert broker._process is not None
+    return broker._process.poll() is not None and list(Path(embedded.tempfile.gettempdir()).iterdir()) == []
+
+
+def test_it_lives_as_long_as_its_context(standin: Standin) -> None:
+    standin.script = SERVES
+    with standin:
+        assert standin.alive() is None
+        assert Path(str(standin.connection("mutual_tls")["key"])).is_file()
+        assert standin.connection("plaintext")["key"] is None
+        assert standin.description()["backend"] == "embedded"
+    assert nothing_left(standin)
+
+
+def test_a_death_while_starting_is_told(standin: Standin) -> None:
+    standin.script = "print('java.lang.OutOfMemoryError'); raise SystemExit(3)"
+    with pytest.raises(HarnessError) as died, standin:
+        pass
+    assert died.value.slug == "broker-died"
+    assert died.value.what == (
+        f"Kafka 4.3.1 ended with exit status 3 while starting; its log is {standin.run_log}, "
+        "the last lines:\njava.lang.OutOfMemoryError"
+    )
+    assert died.value.hint == "The heap is too small: raise broker.heap_mb (now 64; 512 is enough for one node)."
+    assert nothing_left(standin)
+
+
+def test_ready_lines_of_an_earlier_broker_do_not_count(standin: Standin) -> None:
+    standin.run_log.parent.mkdir()
+    standin.run_log.write_text("Kafka Server started\n")
+    standin.start_timeout_s = 0.5
+    standin.script = SERVES.replace("Kafka Server started", "not yet")
+    with pytest.raises(HarnessError) as waited, standin:
+        pass
+    assert waited.value.slug == "broker-not-ready"
+    assert waited.value.what.startswith("Kafka 4.3.1 was still starting after 0.5 s; its log is ")
+    assert "broker.start_timeout_s (now 0.5)" in waited.value.hint
+    assert nothing_left(standin)
+
+
+def test_a_ready_line_without_a_listener_is_not_ready(standin: Standin) -> None:
+    standin.start_timeout_s = 0.5
+    standin.script = "import time; print('Kafka Server started', flush=True); time.sleep(60)"
+    with pytest.raises(HarnessError, match="was still starting"), standin:
+        pass
+    assert nothing_left(standin)
+
+
+def test_a_port_taken_in_the_meantime_is_tried_again(standin: Standin) -> None:
+    standin.script = (
+        "import os, sys\nif not os.path.exists('second'):\n    open('second', 'w')\n"
+        "    print('java.net.BindException: Address already in use'); sys.exit(1)\n" + SERVES
+    )
+    with standin:
+        assert standin.alive() is None
+
+
+def test_a_port_that_stays_taken_is_an_error(standin: Standin) -> None:
+    standin.script = "print('java.net.BindException: Address already in use'); raise SystemExit(1)"
+    with pytest.raises(HarnessError, match="Address already in use"), standin:
+        pass
+    assert standin.run_log.read_text().count("BindException") == embedded.START_ATTEMPTS
+    assert nothing_left(standin)
+
+
+def test_an_interrupt_while_starting_leaves_nothing(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+    standin.script = SERVES
+
+    def interrupted(_broker: Standin, _log_start_bytes: int) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Standin, "_serves", interrupted)
+    with pytest.raises(KeyboardInterrupt), standin:
+        pass
+    assert nothing_left(standin)
+
+
+def test_a_later_death_is_seen(standin: Standin) -> None:
+    standin.script = SERVES
+    with standin:
+        os.kill(standin.pid, 9)
+        assert wait_until(lambda: standin.alive() is not None, timeout_s=5)
+        assert standin.alive() == (
+            f"Kafka 4.3.1 was killed by SIGKILL; its log is {standin.run_log}, the last lines:\nKafka Server started"
+        )
+    assert nothing_left(standin)
+
+
+def test_a_log_that_cannot_be_written_is_an_error(standin: Standin, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    standin.run_log = tmp_path / "file" / "broker.log"
+    with pytest.raises(HarnessError) as failed, standin:
+        pass
+    assert failed.value.slug == "cannot-write"

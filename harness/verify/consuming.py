@@ -79,12 +79,19 @@ def undelivered(
         for finding in in_flight:
             in_vain = in_vain - finding.offsets
         findings += in_flight
-    findings += missing.at_the_end(consumed.ownerships, drained)
+    findings += missing.at_the_end(consumed.ownerships, known, run, drained)
     unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
     if unread.total:
         text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
         findings.append(Finding("unread", produced.partition, unread.total, "void", text, identities=unread))
     return findings
+
+
+def _start(ownership: Ownership, commit: Commit | None) -> int | None:
+    """Where an ownership began. One that was told no position and handed nothing began where the group stood."""
+    if ownership.start is None and commit is not None:
+        return commit.offset
+    return ownership.start
 
 
 class _Open:
@@ -96,7 +103,7 @@ class _Open:
 
     def settle_by(self, ownership: Ownership, commit: Commit | None, run: RunInfo) -> list[Finding]:
         """What `ownership` settles, taken out of the open offsets."""
-        start = ownership.start
+        start = _start(ownership, commit)
         if start is None or not len(self.offsets):
             return []
         findings = []
@@ -133,7 +140,9 @@ class _Open:
         """Whether starting behind messages is what the reset policy gives: `latest` without a commit."""
         return run.reset == "latest" and (commit is None or commit.offset is None)
 
-    def at_the_end(self, ownerships: list[Ownership], drained: Event | None) -> list[Finding]:
+    def at_the_end(
+        self, ownerships: list[Ownership], known: Ownerships, run: RunInfo, drained: Event | None
+    ) -> list[Finding]:
         """Stalled if somebody owned the partition when the drain ended, else unread."""
         if not len(self.offsets):
             return []
@@ -146,7 +155,11 @@ class _Open:
         if holders and not slow:
             assert drained is not None
             owner = holders[-1]
-            waiting = self.offsets.from_(owner.start) if owner.start is not None else self.offsets
+            commit = known.commit_in_force(self.partition, owner.start_at)
+            start = _start(owner, commit)
+            waiting = self.offsets.from_(start) if start is not None else self.offsets
+            if start is None and self._reset_chose(commit, run):
+                waiting = NOTHING
             stalled = self._at_rest(
                 "stalled",
                 waiting,
@@ -176,7 +189,7 @@ def _in_flight(
     ownership: Ownership, commit: Commit | None, in_vain: Intervals, earlier: list[Ownership]
 ) -> list[Finding]:
     """What died unprocessed in an earlier owner's hands while a commit covered it, settled by its next owner."""
-    start = ownership.start
+    start = _start(ownership, commit)
     if start is None or commit is None or commit.offset is None or not len(in_vain):
         return []
     rows = joined(other.rows for other in earlier if other.end_at <= ownership.start_at)

@@ -87,9 +87,16 @@ def not_in_the_log(produced: Produced, delivered: Intervals) -> list[Finding]:
     first = np.maximum(identities(rows)[i], missing.starts[j])
     last = np.minimum(identities(rows)[i] + rows["length"][i], missing.ends[j])
     told = np.where(rows["offset"][i] == NO_OFFSET, NO_OFFSET, rows["offset"][i] + first - identities(rows)[i])
-    findings = []
-    for ident, stop, offset, at in zip(first, last, told, rows["at"][i], strict=True):
-        findings += _absent(produced, int(ident), int(stop), int(offset), int(at), (start, end))
+    twice, _ = more_than_once(first, last - first)
+    findings, counted = [], NOTHING
+    for ident, stop, offset, at in zip(first.tolist(), last.tolist(), told.tolist(), rows["at"][i].tolist(), strict=True):
+        pieces = [(ident, stop)]
+        if len(twice):  # an ack may be told twice; its message is lost once
+            pieces = list(Intervals.span(ident, stop) - counted)
+            counted = counted | Intervals.span(ident, stop)
+        for begin, until in pieces:
+            there = offset if offset == NO_OFFSET else offset + begin - ident
+            findings += _absent(produced, begin, until, there, at, (start, end))
     return findings
 
 

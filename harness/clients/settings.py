@@ -33,6 +33,7 @@ Settings = dict[str, Any]
 Defaults = Literal["as_shipped", "equal"]
 
 SESSION_TIMEOUT_MS = 45_000
+REQUEST_TIMEOUT_MS = 60_000
 HEARTBEAT_MS = 3_000
 MAX_POLL_INTERVAL_MS = 300_000
 AUTO_COMMIT_INTERVAL_MS = 5_000
@@ -61,6 +62,9 @@ def consumer_settings(
             made = _confluent_consumer(group, equal=equal)
         case "kafka-python" | "aiokafka":
             made = _python_consumer(group, equal=equal, isolation=_knows_transactions(spec))
+            if equal and spec.client.adapter == "aiokafka":
+                # A join may be held by the broker for the session timeout; aiokafka's 40 s would cut it off before.
+                made["request_timeout_ms"] = REQUEST_TIMEOUT_MS
         case _:
             made = {}
     return {**made, **extra}

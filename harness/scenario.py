@@ -169,8 +169,12 @@ class Restarts(Keys):
 class Drain(Keys):
     """The bounded wait at the end."""
 
-    idle_s: Seconds = Field(default=10, description="A consumer that delivers nothing for so long is stopped.")
-    limit_s: Seconds = Field(default=300, description="In no case does the wait last longer.")
+    start_s: Seconds = Field(
+        default=60,
+        description="So long a consumer may take to its first delivery: a group gives up a dead member after 45 s.",
+    )
+    idle_s: Seconds = Field(default=10, description="A consumer that then delivers nothing for so long is stopped.")
+    limit_s: Seconds = Field(default=3_600, description="In no case does consuming last longer.")
 
 
 class Scenario(Keys):

@@ -31,8 +31,6 @@ PRODUCE_LIMIT_S = 3600
 PRODUCE_IDLE_S = 120
 READ_LIMIT_S = 3600
 READ_IDLE_S = 60
-FIRST_DELIVERY_S = 60
-"""Before its first delivery a consumer may have to wait for the group to give up a dead member: 45 s by default."""
 STOP_S = 30
 EX_IOERR = 74
 
@@ -80,7 +78,7 @@ def produce(bench: Bench) -> None:
     bench.admin.create_topic(TOPIC, partitions=scenario.partitions)
     env = bench.clients.producer
     config = _config(bench, env, role="produce", worker="p1") | {
-        "settings": producer_settings(env.spec, defaults="as_shipped", extra=scenario.producer.settings),
+        "settings": producer_settings(env.spec, defaults="equal", extra=scenario.producer.settings),
         "produce": {"producer": 1, "messages": scenario.messages},
         "planted": _planted(scenario.producer.planted, scenario.seed),
     }
@@ -93,9 +91,10 @@ def read_log(bench: Bench) -> dict[int, tuple[int, int]]:
     """Let the independent reader read every partition whole. Returns where each starts and ends."""
     ends = bench.admin.end_offsets(TOPIC)
     env = bench.clients.reader
+    api = {"confluent-kafka": "consume", "aiokafka": "getmany"}.get(env.spec.library, env.spec.client.apis[-1])
     config = _config(bench, env, role="read_log", worker="reader") | {
-        "api": {"confluent-kafka": "consume", "aiokafka": "getmany"}.get(env.spec.library, env.spec.client.apis[0]),
-        "group": None,
+        "api": api,
+        "settings": consumer_settings(env.spec, defaults="equal", api=api, group=None, extra={}),
         "end_offsets": {str(partition): end for partition, (_, end) in ends.items()},
     }
     worker = _start(bench, env, config)
@@ -108,10 +107,11 @@ def read_log(bench: Bench) -> dict[int, tuple[int, int]]:
 def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     """Run the client under test, restarted as the scenario says, until it has read everything or delivers no more."""
     scenario, env = bench.scenario, bench.clients.consumer
-    extra, settings = scenario.consumer.settings, None
+    extra = scenario.consumer.settings
     settings = consumer_settings(
         env.spec, defaults=scenario.consumer.defaults, api=scenario.api, group=GROUP, extra=extra
     )
+    bench.run.meta["judging"]["reset"] = settings.get("auto.offset.reset") or settings.get("auto_offset_reset")
     base = {
         "api": scenario.api,
         "group": GROUP,
@@ -127,7 +127,7 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
         name = f"c{number}"
         config = _config(bench, env, role="consume", worker=name) | base | {"stop_after": stop_after}
         worker = _start(bench, env, config, given=extra)
-        drain = _Drain(bench, ends, idle_s=scenario.drain.idle_s, deadline=deadline)
+        drain = _Drain(bench, ends, deadline)
         end = _watch(bench, worker, "consume", scenario.messages, drain=drain, before=handed)
         handed += worker.watch_count()[0]
         _note_end(bench, worker, end, fatal=False)
@@ -206,10 +206,11 @@ def _start(bench: Bench, env: ClientEnv, config: dict[str, Any], given: dict[str
 class _Drain:
     """Decides when a consumer has had its chance, and notes that it had."""
 
-    def __init__(self, bench: Bench, ends: dict[int, tuple[int, int]], *, idle_s: float, deadline: float) -> None:
+    def __init__(self, bench: Bench, ends: dict[int, tuple[int, int]], deadline: float) -> None:
         self.bench = bench
         self.ends = ends
-        self.idle_s = idle_s
+        self.start_s = bench.scenario.drain.start_s
+        self.idle_s = bench.scenario.drain.idle_s
         self.deadline = deadline
         self.over = False
 
@@ -234,7 +235,7 @@ def _watch(
 ) -> WorkerEnd:
     """Wait until a worker ends. One that makes no progress for too long is stopped, in order, then by force."""
     deadline = drain.deadline if drain is not None else time.monotonic() + limit_s
-    idle_s = drain.idle_s if drain is not None else idle_s
+    start_s, idle_s = (drain.start_s, drain.idle_s) if drain is not None else (idle_s, idle_s)
     seen, changed_at = 0, time.monotonic()
     while not worker.finished():
         worker.poll()
@@ -244,7 +245,7 @@ def _watch(
             seen, changed_at = count, now
         bench.progress.update(stage, before + count, total, worker.name)
         _broker_alive(bench)
-        patience_s = idle_s if seen else max(idle_s, FIRST_DELIVERY_S)
+        patience_s = idle_s if seen else start_s
         if now - changed_at > patience_s or now > deadline:
             if drain is not None:
                 drain.end(now - changed_at, progressing=now - changed_at <= patience_s)

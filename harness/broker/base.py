@@ -43,6 +43,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         """How a client reaches it: bootstrap, security, and paths of ca, cert, key (None for plaintext)."""
         ...
 
+    def wrong_connection(self) -> Connection:
+        """Mutual TLS with a client certificate that this broker must refuse."""
+        ...
+
     def description(self) -> Mapping[str, Any]:
         """What runs, as plain JSON for run.json: backend, versions, listeners, settings that matter, start times."""
         ...

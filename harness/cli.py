@@ -33,8 +33,9 @@ proven), {EXIT_HARNESS} the harness or its surroundings failed, {EXIT_INTERRUPTE
 VERDICT_EXITS = {"PASS": EXIT_PASS, "FAIL": EXIT_FAIL, "UNKNOWN": EXIT_UNKNOWN}
 SEVERITY = ("PASS", "UNKNOWN", "FAIL")
 
+
 @click.group(
-    # click shows options and wraps at 80 columns; its own help draws no boxes and answers in half the time of rich-click.
+    # click alone: rich-click draws boxes and takes 0.25 s of every --help.
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog=EXIT_CODES,
 )

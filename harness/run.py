@@ -21,7 +21,7 @@ from harness.broker.base import open_broker
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
-from harness.report.console import Progress
+from harness.report.progress import Progress
 from harness.rundir import RunDir, write_text
 from harness.scenario import Scenario, dump
 

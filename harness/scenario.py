@@ -149,6 +149,11 @@ class Consumer(Keys):
         default_factory=dict, description="Settings of that library, by its own names; they win over `defaults`."
     )
     batch: Batch = Field(default_factory=Batch, description="For the calls that hand over several messages at a time.")
+    certificate: Literal["trusted", "foreign"] = Field(
+        default="trusted",
+        description="The certificate that the consumer shows under mutual TLS; `foreign`: of an authority that the "
+        "broker does not trust, so that nothing may be delivered.",
+    )
 
 
 class Restarts(Keys):

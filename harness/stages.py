@@ -19,18 +19,18 @@ from harness.clients.settings import consumer_settings, producer_settings
 from harness.clients.spec import ClientSpec, parse_spec
 from harness.errors import HarnessError
 from harness.journal import Journal
-from harness.report.console import Progress
+from harness.report.progress import Progress
 from harness.rundir import RunDir
 from harness.scenario import Scenario
 
 TOPIC = "harness"
 GROUP = "harness"
 POLL_S = 0.05
-PRODUCE_LIMIT_S = 3600
-"""A producer that acks nothing for this long, or needs longer than the limit, is stopped."""
-PRODUCE_IDLE_S = 120
-READ_LIMIT_S = 3600
+PRODUCE_IDLE_S = 60
+"""A producer that acks nothing for so long is stopped, and so is a reader that finds nothing."""
 READ_IDLE_S = 60
+LIMIT_S = 3600
+"""No stage lasts longer."""
 STOP_S = 30
 EX_IOERR = 74
 
@@ -83,7 +83,7 @@ def produce(bench: Bench) -> None:
         "planted": _planted(scenario.producer.planted, scenario.seed),
     }
     worker = _start(bench, env, config, given=scenario.producer.settings)
-    end = _watch(bench, worker, "produce", scenario.messages, idle_s=PRODUCE_IDLE_S, limit_s=PRODUCE_LIMIT_S)
+    end = _watch(bench, worker, "produce", scenario.messages, idle_s=PRODUCE_IDLE_S)
     _note_end(bench, worker, end, fatal=True)
 
 
@@ -99,7 +99,7 @@ def read_log(bench: Bench) -> dict[int, tuple[int, int]]:
     }
     worker = _start(bench, env, config)
     total = sum(end - start for start, end in ends.values())
-    end = _watch(bench, worker, "read the log", total, idle_s=READ_IDLE_S, limit_s=READ_LIMIT_S)
+    end = _watch(bench, worker, "read the log", total, idle_s=READ_IDLE_S)
     _note_end(bench, worker, end, fatal=True)
     return ends
 
@@ -120,6 +120,8 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
         "end_offsets": {str(partition): end for partition, (_, end) in ends.items()},
         "planted": _planted(scenario.planted, scenario.seed),
     }
+    if scenario.consumer.certificate == "foreign":
+        base["connection"] = bench.broker.wrong_connection()
     stops: list[int | None] = [*_stops(scenario), None]
     deadline = time.monotonic() + scenario.drain.limit_s
     handed = 0
@@ -214,9 +216,12 @@ class _Drain:
         self.deadline = deadline
         self.over = False
 
-    def end(self, waited_s: float, *, progressing: bool) -> None:
+    def end(self, worker: Worker, waited_s: float, *, progressing: bool) -> None:
         """The wait is over: note who was still waiting for what, before the consumer is told to stop."""
         self.over = True
+        if worker.watch_count()[0] == 0:
+            said = f"; its last error: {worker.errors[-1]['error']}" if worker.errors else ", and it raised no error"
+            self.bench.journal.write("torn", why=f"{worker.name} was handed nothing in {waited_s:.0f} s{said}")
         partitions = sorted(self.ends) if progressing else []
         lag = _lag(self.bench, self.ends)
         self.bench.journal.write("drained", waited_s=round(waited_s, 1), lag=lag, progressing=partitions)
@@ -229,12 +234,11 @@ def _watch(
     total: int,
     *,
     idle_s: float = 0,
-    limit_s: float = 0,
     drain: _Drain | None = None,
     before: int = 0,
 ) -> WorkerEnd:
     """Wait until a worker ends. One that makes no progress for too long is stopped, in order, then by force."""
-    deadline = drain.deadline if drain is not None else time.monotonic() + limit_s
+    deadline = drain.deadline if drain is not None else time.monotonic() + LIMIT_S
     start_s, idle_s = (drain.start_s, drain.idle_s) if drain is not None else (idle_s, idle_s)
     seen, changed_at = 0, time.monotonic()
     while not worker.finished():
@@ -248,7 +252,7 @@ def _watch(
         patience_s = idle_s if seen else start_s
         if now - changed_at > patience_s or now > deadline:
             if drain is not None:
-                drain.end(now - changed_at, progressing=now - changed_at <= patience_s)
+                drain.end(worker, now - changed_at, progressing=now - changed_at <= patience_s)
             return worker.stop(timeout_s=STOP_S)
         time.sleep(POLL_S)
     _broker_alive(bench)

@@ -227,6 +227,7 @@ class _Reader:
         if self.processed:
             for stream in self.streams.values():
                 self._mark_processed(stream)
+        self._send_home()
         column = {kind: stretches(np.array(rows, ROW)) for kind, rows in self.columns.items()}
         aborted = [row for key, rows in self.txn_of.items() if self.txn_state.get(key) == "abort" for row in rows]
         log = column.get("log", no_rows())
@@ -249,6 +250,24 @@ class _Reader:
             explicit_processing=bool(self.processed),
         )
 
+    def _send_home(self) -> None:
+        """Note of misrouted messages which partition they were asked to go to."""
+        asked = _asked(self.columns, self.log_ends)
+        if not asked:
+            return
+        acks = self.columns["ack"]
+        for number, row in enumerate(acks):
+            if _name(row) in asked:
+                home = asked[_name(row)]
+                acks[number] = (home, home, *row[2:4], NO_OFFSET, *row[5:])
+        self.columns["log"] = [(row[0], asked.get(_name(row), row[1]), *row[2:]) for row in self.columns["log"]]
+        for stream in self.streams.values():
+            for item in stream.items:
+                if isinstance(item, np.ndarray):
+                    rows: Rows = item
+                    for row in rows:
+                        row["asked"] = asked.get((row["partition"], row["producer"], row["seq"]), row["asked"])
+
     def _mark_processed(self, stream: Stream) -> None:
         """With `processed` lines in the file, a delivery is done when its own line says so, and else never."""
         for item in stream.items:
@@ -257,3 +276,35 @@ class _Reader:
                 for row in rows:
                     key = (stream.member, int(row["partition"]), int(row["offset"]))
                     row["done"] = self.processed.get(key, NEVER)
+
+
+Name = tuple[int, int, int]
+
+
+def _name(row: Row) -> Name:
+    """A message's identity: partition, producer, seq."""
+    return row[0], row[2], row[3]
+
+
+def _asked(columns: dict[str, list[Row]], log_ends: dict[int, tuple[int, int]]) -> dict[Name, int]:
+    """The partitions to which misrouted messages were sent, by the names under which they were acked or found.
+
+    A line names the partition in which a message is, and so hides that it was sent to another one: nobody sent a
+    message of that name there, while the same producer's seq was sent elsewhere, and is missing there. A name whose
+    own partition has it is a phantom instead.
+    """
+    sent = {_name(row) for row in columns["send"]}
+    answered = {_name(row) for kind in ("ack", "nack", "unknown") for row in columns[kind]}
+    held = {_name(row) for row in columns["log"]}
+    lost = [name for name in (*answered, *held) if name not in sent]
+    homes: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for partition, producer, seq in sorted(sent) if lost else ():
+        homes[producer, seq].append(partition)
+    asked: dict[Name, int] = {}
+    for name in lost:
+        for home in homes[name[1:]]:
+            there = (home, *name[1:])
+            if there not in answered if name in answered else there not in held and home in log_ends:
+                asked[name] = home
+                break
+    return asked

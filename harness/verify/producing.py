@@ -27,6 +27,7 @@ class Produced:
     acks: Rows
     log: Rows  # in offset order, identities of this partition only
     strays: Rows  # log entries whose identity names another partition
+    elsewhere: Intervals  # identities of this partition that the log holds in another one
     log_end: tuple[int, int] | None  # None: nobody read this partition independently
 
     @property
@@ -67,6 +68,9 @@ def read_produced(history: History, partition: int) -> Produced:
         acks=acks,
         log=log[at_home],
         strays=log[~at_home],
+        elsewhere=identity_set(
+            history.log[(history.log["asked"] == partition) & (history.log["partition"] != partition)]
+        ),
         log_end=history.log_ends.get(partition),
     )
 
@@ -79,8 +83,18 @@ def not_in_the_log(produced: Produced, delivered: Intervals) -> list[Finding]:
     if produced.log_end is None:
         return []
     missing = produced.acked - produced.aborted - produced.in_log - delivered
+    misrouted = missing & produced.elsewhere
+    missing = missing - misrouted
+    findings, counted = [], NOTHING
+    if len(misrouted):
+        count = misrouted.total
+        text = (
+            f"{messages(count)} of partition {produced.partition} acked and not in the log "
+            "(it went to another partition than asked)"
+        )
+        findings.append(Finding("publish_loss", produced.partition, count, "producer", text, identities=misrouted))
     if not len(missing):
-        return []
+        return findings
     start, end = produced.log_end
     rows = produced.acks
     i, j = overlapping(identities(rows), identities(rows) + rows["length"], missing)
@@ -88,8 +102,9 @@ def not_in_the_log(produced: Produced, delivered: Intervals) -> list[Finding]:
     last = np.minimum(identities(rows)[i] + rows["length"][i], missing.ends[j])
     told = np.where(rows["offset"][i] == NO_OFFSET, NO_OFFSET, rows["offset"][i] + first - identities(rows)[i])
     twice, _ = more_than_once(first, last - first)
-    findings, counted = [], NOTHING
-    for ident, stop, offset, at in zip(first.tolist(), last.tolist(), told.tolist(), rows["at"][i].tolist(), strict=True):
+    for ident, stop, offset, at in zip(
+        first.tolist(), last.tolist(), told.tolist(), rows["at"][i].tolist(), strict=True
+    ):
         pieces = [(ident, stop)]
         if len(twice):  # an ack may be told twice; its message is lost once
             pieces = list(Intervals.span(ident, stop) - counted)

@@ -102,9 +102,16 @@ def test_committed_ahead_told_by_the_stored_offset_alone() -> None:
 def test_committed_ahead_by_parts() -> None:
     """The commit covers one of two messages that were jumped: the other is the consumer's own doing."""
     verdict = verdict_of(
-        acked(*range(6)), assign("c1"), deliver("c1", 0, 1), commit("c1", 3), ended("c1"),
-        assign("c2"), deliver("c2", 4, 5), drained(), log(*range(6)),
-    )  # fmt: skip
+        acked(*range(6)),
+        assign("c1"),
+        deliver("c1", 0, 1),
+        commit("c1", 3),
+        ended("c1"),
+        assign("c2"),
+        deliver("c2", 4, 5),
+        drained(),
+        log(*range(6)),
+    )
     assert seen(verdict) == {"committed_ahead": 1, "illegal_start": 1}
     assert verdict["blamed"] == ["client", "consumer"]
 
@@ -145,9 +152,17 @@ def test_committed_ahead_in_flight() -> None:
 
 def test_in_flight_and_never_handed_over_are_told_apart() -> None:
     verdict = verdict_of(
-        acked(*range(5)), assign("c1"), handled("c1", 0), deliver("c1", 1), commit("c1", 4), ended("c1", "killed"),
-        assign("c2", at=4), handled("c2", 4), drained(), log(*range(5)),
-    )  # fmt: skip
+        acked(*range(5)),
+        assign("c1"),
+        handled("c1", 0),
+        deliver("c1", 1),
+        commit("c1", 4),
+        ended("c1", "killed"),
+        assign("c2", at=4),
+        handled("c2", 4),
+        drained(),
+        log(*range(5)),
+    )
     assert verdict["committed_ahead_of"] == {"never_handed_over": 2, "in_flight": 1}
     assert verdict["fates"]["delivered"] == 2
     assert verdict["blamed"] == ["client", "commit mode"]
@@ -155,18 +170,32 @@ def test_in_flight_and_never_handed_over_are_told_apart() -> None:
 
 def test_in_flight_but_not_committed_is_delivered_again() -> None:
     verdict = verdict_of(
-        acked(0, 1), assign("c1"), handled("c1", 0), deliver("c1", 1), commit("c1", 1), ended("c1", "killed"),
-        assign("c2", at=1), handled("c2", 1), drained(), log(0, 1),
-    )  # fmt: skip
+        acked(0, 1),
+        assign("c1"),
+        handled("c1", 0),
+        deliver("c1", 1),
+        commit("c1", 1),
+        ended("c1", "killed"),
+        assign("c2", at=1),
+        handled("c2", 1),
+        drained(),
+        log(0, 1),
+    )
     assert verdict["verdict"] == "PASS"
     assert seen(verdict) == {"legal_redelivery": 1}
 
 
 def test_in_flight_without_a_next_owner_counts_as_delivered() -> None:
     verdict = verdict_of(
-        acked(0, 1), assign("c1"), handled("c1", 0), deliver("c1", 1), commit("c1", 2), ended("c1", "killed"),
-        drained(), log(0, 1),
-    )  # fmt: skip
+        acked(0, 1),
+        assign("c1"),
+        handled("c1", 0),
+        deliver("c1", 1),
+        commit("c1", 2),
+        ended("c1", "killed"),
+        drained(),
+        log(0, 1),
+    )
     assert verdict["fates"]["delivered"] == 2
     assert seen(verdict) == {"committed_at_risk": 1}
 
@@ -193,9 +222,21 @@ def test_illegal_start() -> None:
 def test_starting_behind_a_hole_is_legal() -> None:
     """Offset 2 holds no message (a transaction's marker): the commit says 2 and the first offset is 3."""
     verdict = verdict_of(
-        acked(0, 1), sent(2), ack(2, 3), assign("c1"), deliver("c1", 0, 1), commit("c1", 2), ended("c1"),
-        assign("c2"), deliver("c2", 3, below=1), drained(), entry(0, 0), entry(1, 1), entry(3, 2), log_end(4),
-    )  # fmt: skip
+        acked(0, 1),
+        sent(2),
+        ack(2, 3),
+        assign("c1"),
+        deliver("c1", 0, 1),
+        commit("c1", 2),
+        ended("c1"),
+        assign("c2"),
+        deliver("c2", 3, below=1),
+        drained(),
+        entry(0, 0),
+        entry(1, 1),
+        entry(3, 2),
+        log_end(4),
+    )
     assert verdict["verdict"] == "PASS"
     assert seen(verdict) == {}
 
@@ -225,9 +266,16 @@ def test_reset_policy_latest_does_not_excuse_a_start_behind_a_commit() -> None:
 def test_reset_policy_latest_with_nothing_handed_over_is_unread() -> None:
     """Where the owner began is not known, and behind everything would have been right."""
     verdict = verdict_of(
-        acked(0, 1), acked(0, partition=1), assign("c1", 0, 1), deliver("c1", 0, partition=1), drained(),
-        log(0, 1), log(0, partition=1), partitions=2, reset="latest",
-    )  # fmt: skip
+        acked(0, 1),
+        acked(0, partition=1),
+        assign("c1", 0, 1),
+        deliver("c1", 0, partition=1),
+        drained(),
+        log(0, 1),
+        log(0, partition=1),
+        partitions=2,
+        reset="latest",
+    )
     assert seen(verdict) == {"unread": 2}
     assert verdict["verdict"] == "UNKNOWN"
 

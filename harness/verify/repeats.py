@@ -7,7 +7,7 @@ commit on is what at-least-once allows (**legal**), below it is **excess**.
 
 import numpy as np
 
-from harness.history import NO_OFFSET, NO_PRODUCER, Rows, identities
+from harness.history import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities
 from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
@@ -79,11 +79,15 @@ def _between(ownership: Ownership, second: Intervals, known: Ownerships) -> list
 def outsiders(partition: int, foreign: list[tuple[str, Rows]]) -> list[Finding]:
     """Deliveries by members that did not own the partition."""
     findings = []
+    seen = NOTHING
     for member, rows in foreign:
-        count = int(rows["length"].sum())
-        text = f"{messages(count)} of partition {partition} handed to {member}, which did not own it"
-        offsets = Intervals.of(rows["offset"], rows["length"])
-        findings.append(Finding("foreign", partition, count, "consumer", text, offsets=offsets))
+        placed = rows[rows["offset"] != NO_OFFSET]
+        offsets = Intervals.of(placed["offset"], placed["length"]) - seen
+        seen = seen | offsets
+        count = offsets.total + int(rows["length"].sum() - placed["length"].sum())
+        if count:
+            text = f"{messages(count)} of partition {partition} handed to {member}, which did not own it"
+            findings.append(Finding("foreign", partition, count, "consumer", text, offsets=offsets))
     return findings
 
 
@@ -106,10 +110,12 @@ def double_owners(consumed: Consumed) -> list[Finding]:
 
 
 def two_values(produced: Produced, consumed: Consumed) -> list[Finding]:
-    """Offsets handed over as one identity that the log holds as another one."""
+    """Offsets handed over as one identity that the log, or another delivery, holds as another one."""
     rows = consumed.deliveries
     rows = rows[(rows["producer"] != NO_PRODUCER) & (rows["offset"] != NO_OFFSET)]
     log = produced.log
+    if produced.log_end is None:
+        return _contradictions(produced.partition, rows)
     if not len(rows) or not len(log):
         return []
     held = Intervals(log["offset"], log["offset"] + log["length"])
@@ -124,6 +130,21 @@ def two_values(produced: Produced, consumed: Consumed) -> list[Finding]:
         return []
     text = f"{messages(offsets.total)} of partition {produced.partition} handed over as other than the log holds there"
     return [Finding("two_values", produced.partition, offsets.total, "consumer", text, offsets=offsets)]
+
+
+def _contradictions(partition: int, rows: Rows) -> list[Finding]:
+    """Offsets handed over as two identities, where no independent reader can say which one is right."""
+    shift, kind = np.unique(identities(rows) - rows["offset"], return_inverse=True)
+    if len(shift) < 2:
+        return []
+    # Within one shift between identity and offset nothing contradicts: unite it, and see what several shifts share.
+    apart = 1 << SEQ_BITS
+    united = Intervals.of(kind * apart + rows["offset"], rows["length"])
+    offsets, _ = more_than_once(united.starts % apart, united.lengths)
+    if not len(offsets):
+        return []
+    text = f"{messages(offsets.total)} of partition {partition} handed over as one and as another"
+    return [Finding("two_values", partition, offsets.total, "consumer", text, offsets=offsets)]
 
 
 def delivered_strays(consumed: Consumed, produced: Produced) -> list[Finding]:

@@ -1,0 +1,152 @@
+"""report.html in Chromium: asks for nothing, reports no error, fits a telephone; its stories open by keyboard."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.report.page import write_page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MAKES = ("passed", "failed", "unknown", "hostile", "huge")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None and os.environ.get("HARNESS_BROWSER") != "1",
+        reason="no Chromium here (HARNESS_BROWSER=1 makes this an error)",
+    ),
+]
+
+
+def _runs() -> ModuleType:
+    """The folders that the tests of the reports use too."""
+    file = Path(__file__).parents[1] / "report" / "runs.py"
+    spec = importlib.util.spec_from_file_location("page_runs", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    runs = _runs()
+    folder = tmp_path_factory.mktemp("pages")
+    return {name: write_page(runs.write(folder / name, getattr(runs, name)())) for name in MAKES}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None, "HARNESS_BROWSER=1, and there is no chromium or google-chrome on PATH"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Any, path: Path, **options: Any) -> tuple[Any, list[str], list[str]]:
+    """The page, what it asked for, and what it complained of."""
+    page = browser.new_page(**options)
+    requests: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri(), wait_until="networkidle")
+    return page, requests, complaints
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1100])
+@pytest.mark.parametrize("name", MAKES)
+def test_a_page_asks_for_nothing_and_fits(
+    browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str
+) -> None:
+    viewport = {"width": width, "height": 844}
+    page, requests, complaints = opened(browser, pages[name], viewport=viewport, color_scheme=scheme)
+    try:
+        page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+        assert requests == [pages[name].as_uri()]
+        assert complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.scripts.length") == 0
+    finally:
+        page.close()
+
+
+def test_dark_is_dark_and_light_is_light(browser: Any, pages: dict[str, Path]) -> None:
+    brightness = {}
+    for scheme in ("light", "dark"):
+        page, _, _ = opened(browser, pages["failed"], color_scheme=scheme)
+        colours = page.evaluate(
+            "[getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.body).color]"
+        )
+        brightness[scheme] = [sum(int(part) for part in colour[4:-1].split(",")) for colour in colours]
+        page.close()
+    assert brightness["light"][0] > 700 > 150 > brightness["light"][1]
+    assert brightness["dark"][0] < 150 < 600 < brightness["dark"][1]
+
+
+CONTRASTS = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgb = colour => { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3); };
+  const light = c => { const [r, g, b] = rgb(c).map(v => v / 255).map(
+    v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const behind = e => { for (; e; e = e.parentElement) {
+    const c = getComputedStyle(e).backgroundColor; if (c !== 'rgba(0, 0, 0, 0)') return c; } return 'white'; };
+  const worst = {};
+  for (const e of document.querySelectorAll('body *:not(title)')) {
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const s = getComputedStyle(e), colour = e.closest('svg') ? s.fill : s.color;
+    const [a, b] = [light(colour), light(behind(e.closest('svg') || e))].sort((x, y) => y - x);
+    worst[colour] = (a + 0.05) / (b + 0.05);
+  }
+  return worst;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["passed", "failed", "unknown"])
+def test_text_has_contrast(browser: Any, pages: dict[str, Path], name: str, scheme: str) -> None:
+    page, _, _ = opened(browser, pages[name], color_scheme=scheme)
+    worst = page.evaluate(CONTRASTS)
+    page.close()
+    assert len(worst) >= 3
+    assert {colour: ratio for colour, ratio in worst.items() if ratio < 4.5} == {}
+
+
+def test_a_story_opens_by_keyboard(browser: Any, pages: dict[str, Path]) -> None:
+    page, _, _ = opened(browser, pages["failed"])
+    story = page.locator("details.timeline").first
+    step = story.get_by_text("c3 left in order")
+    assert not step.is_visible()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.querySelector('details.timeline > summary')"):
+            break
+    page.keyboard.press("Enter")
+    assert step.is_visible()
+    page.close()
+
+
+def test_a_page_prints(browser: Any, pages: dict[str, Path]) -> None:
+    page, _, _ = opened(browser, pages["failed"])
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.close()

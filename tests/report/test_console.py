@@ -1,0 +1,81 @@
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.report.console import summary
+
+from . import runs
+
+
+def printed(folder: Path, files: dict[str, dict[str, Any]], **options: Any) -> str:
+    out = io.StringIO()
+    summary(runs.write(folder, files), Console(file=out, **options))
+    return out.getvalue()
+
+
+def test_a_fail_in_a_dozen_lines(tmp_path: Path) -> None:
+    lines = printed(tmp_path, runs.failed()).splitlines()
+    assert len(lines) <= 20
+    assert lines[0] == "FAIL  ssl_iter  at least once"
+    assert lines[1].startswith("why        416 messages lost: a commit covered them before")
+    assert "client     kafka-python==2.0.2, iterator, on Python 3.8.20" in lines
+    assert "numbers    40,000 sent → 40,000 acked → 40,000 in the log → 39,584 delivered (39,584 deliveries)" in lines
+    assert "           416 committed ahead (416 never handed over)" in lines
+    assert any(line.startswith("lost       partition 1, offsets 2,192 to 2,399: committed ahead") for line in lines)
+    assert "speed      1,834 messages/s, 121 CPU s per million, 84.3 MB" in lines
+    assert lines[-1] == f"report     {tmp_path}/report.html"
+
+
+def test_three_spans_and_how_many_more(tmp_path: Path) -> None:
+    files = runs.failed()
+    files["verdict.json"]["spans"] *= 5
+    files["verdict.json"]["spans_left_out"] = 4
+    text = printed(tmp_path, files)
+    assert text.count("committed ahead, blame: consumer") == 3
+    assert "… and 11 more spans in the report" in text
+
+
+def test_colour_on_a_terminal_only(tmp_path: Path) -> None:
+    assert "\x1b[" not in printed(tmp_path, runs.failed())
+    assert "\x1b[1;31mFAIL" in printed(tmp_path, runs.failed(), force_terminal=True, color_system="standard")
+
+
+@pytest.mark.parametrize("options", [{}, {"force_terminal": True, "color_system": None}])
+def test_hostile_text_is_neither_markup_nor_escape_nor_a_line_of_its_own(tmp_path: Path, options: Any) -> None:
+    files = runs.hostile()
+    files["verdict.json"]["reasons"] = ["one\nPASS  ssl_iter\r\nPASS [bold]two[/bold] :smile: \x1b[31m\x9b1m"]
+    text = printed(tmp_path, files, **options)
+    assert "\x1b" not in text
+    assert "\x9b" not in text
+    assert "[bold red]PASS[/]" in text
+    assert "one PASS ssl_iter\\x0d PASS [bold]two[/bold] :smile: \\x1b[31m\\x9b1m" in text
+    assert not any(line.startswith("PASS") for line in text.splitlines())
+
+
+def test_nothing_known_is_unknown_and_said(tmp_path: Path) -> None:
+    text = printed(tmp_path, {})
+    assert text.startswith("UNKNOWN  unnamed scenario")
+    assert "numbers    not measured" in text
+    assert "speed      not measured" in text
+    assert "23 checks not judged" in text
+
+
+def test_a_part_of_the_numbers(tmp_path: Path) -> None:
+    files = runs.passed()
+    files["verdict.json"]["partitions"][2]["in_log"] = None
+    del files["verdict.json"]["deliveries"]
+    assert "40,000 acked → in the log not measured → 40,000 delivered\n" in printed(tmp_path, files)
+
+
+def test_reports_are_imported_without_their_libraries() -> None:
+    heavy = ["jinja2", "pandas", "numpy", "rich.progress", "rich.console", "pyarrow"]
+    modules = (
+        "harness.report, harness.report.page, harness.report.console, harness.report.junit, harness.report.parquet"
+    )
+    code = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,238 @@
+import copy
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.report import facts as reading
+from harness.report import page, words
+
+from . import runs
+
+VOID = {"meta", "link", "br", "line", "path", "rect", "img", "hr", "input"}
+MAY_LOAD = {"src", "srcset", "href", "xlink:href", "action", "formaction", "data", "poster", "background", "ping"}
+
+
+class Reader(HTMLParser):
+    """What a page would load, what it would run, its words, and whether its elements nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.loads: list[str] = []
+        self.handlers: list[str] = []
+        self.tags: list[str] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.style = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in MAY_LOAD:
+                self.loads.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "style":
+            self.style += data
+        else:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def read(folder: Path, files: dict[str, dict[str, Any]]) -> Reader:
+    path = page.write_page(runs.write(folder, files))
+    assert path == folder / "report.html"
+    return Reader(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("make", [runs.passed, runs.failed, runs.unknown, runs.hostile, runs.huge, dict])
+def test_a_page_loads_nothing_runs_nothing_and_is_small(tmp_path: Path, make: Any) -> None:
+    found = read(tmp_path, make())
+    assert [target for target in found.loads if not target.startswith("#")] == []
+    assert found.handlers == []
+    assert not {"script", "iframe", "object", "embed", "link", "base", "form", "img"} & set(found.tags)
+    assert "url(" not in found.style
+    assert "@import" not in found.style
+    assert found.open == []
+    assert (tmp_path / "report.html").stat().st_size < page.PAGE_LIMIT_BYTES
+
+
+@pytest.mark.parametrize(("make", "word"), [(runs.passed, "PASS"), (runs.failed, "FAIL"), (runs.unknown, "UNKNOWN")])
+def test_the_verdict_and_why_come_first(tmp_path: Path, make: Any, word: str) -> None:
+    files = make()
+    text = read(tmp_path, files).text.split("20261123T181200Z-ssl_iter-a1f3", 1)[1]
+    assert re.search(rf"^.{{0,60}}\b{word} ssl_iter {re.escape(files['verdict.json']['reasons'][0])}", text)
+
+
+def test_what_was_run_and_the_numbers(tmp_path: Path) -> None:
+    text = read(tmp_path, runs.failed()).text
+    for part in (
+        "Client kafka-python==2.0.2, iterator, on Python 3.8.20",
+        "Producer confluent-kafka==2.16.1, librdkafka 2.16.0, on Python 3.11.9",
+        "Broker Apache Kafka 4.3.1, embedded, on Java 25.0.1",
+        "Connection mutual TLS",
+        "Guarantee claimed at least once",
+        "Messages 40,000 × 5,000 B in 4 partitions",
+        "Seed 7",
+        "sent 40,000 0 nacked, 0 unknown acked 40,000 0 aborted in the log 40,000 read independently "
+        "delivered 39,584 39,584 deliveries",
+        "committed ahead 416 In the log and never processed",
+        "never handed over 416 The commit covered messages that the client had never handed over",
+        "harness run scenarios/ssl_iter.yaml --client kafka-python==2.0.2 --seed 7",
+    ):
+        assert part in text
+
+
+def test_every_loss_has_its_evidence(tmp_path: Path) -> None:
+    found = read(tmp_path, runs.failed())
+    assert "committed ahead 1 2,192 – 2,399 208 c3 committed offset 2,400 having been handed nothing" in found.text
+    assert "Blame: consumer." in found.text
+    assert "6.104 s sent by p1 6.113 s acknowledged at offset 2,192 – in the log at offset 2,192 14.596 s" in found.text
+    assert found.text.count("committed ahead: 208 from offset") == 4, "two flags, in the wide and the narrow picture"
+
+
+def test_times_without_a_start_say_what_clock_they_are_on() -> None:
+    assert page.since_start(2_500_000_000, 1_000_000_000) == "1.500 s"
+    assert page.since_start(2_500_000_000, None) == "2.500 s on the host's clock"
+    assert page.since_start(None, 1) == ""
+    assert page.since_start(True, 1) == ""
+
+
+def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
+    text = read(tmp_path, runs.unknown()).text
+    assert "Delivered not measured CPU not measured Memory at most not measured Wall time 21.8 s" in text
+    assert "Errors in this run worker c8 ended by signal 9 (SIGKILL)" in text
+
+
+def test_a_folder_without_any_file_is_unknown(tmp_path: Path) -> None:
+    found = read(tmp_path, {})
+    assert found.text.startswith("UNKNOWN – unnamed scenario")
+    assert "This run has no verdict; it came as far as “created”." in found.text
+    assert "There is no verdict.json in this run." in found.text
+    assert "publish loss not judged" in found.text
+    assert "PASS" not in found.text
+
+
+@pytest.mark.parametrize("content", ['{"verdict": "PASS", "sent"', '["PASS"]', '"PASS"', "", "\udcff", "null"])
+def test_a_torn_verdict_is_unknown(tmp_path: Path, content: str) -> None:
+    runs.write(tmp_path, runs.passed())
+    (tmp_path / "verdict.json").write_text(content, encoding="utf-8", errors="surrogateescape")
+    found = Reader(page.write_page(tmp_path).read_text(encoding="utf-8"))
+    assert "This run has no verdict; it came as far as “judged”." in found.text
+    assert "verdict.json cannot be read" in found.text or "verdict.json does not hold an object." in found.text
+    assert "PASS" not in found.text
+
+
+@pytest.mark.parametrize("word", ["pass", "PASSED", None, 1, ["PASS"]])
+def test_a_word_that_is_no_verdict_is_unknown(tmp_path: Path, word: Any) -> None:
+    files = runs.passed()
+    files["verdict.json"]["verdict"] = word
+    runs.write(tmp_path, files)
+    assert reading.read(tmp_path).word == "UNKNOWN"
+
+
+@pytest.mark.parametrize("value", [None, "text", 7, [], {}, [None], [7, "x"], {"a": None}])
+@pytest.mark.parametrize("name", ["run.json", "verdict.json", "metrics.json"])
+def test_every_key_may_be_missing_or_wrong(tmp_path: Path, name: str, value: Any) -> None:
+    files = runs.failed()
+    for key in list(files[name]):
+        changed = copy.deepcopy(files)
+        changed[name][key] = value
+        runs.write(tmp_path, changed)
+        page.render(reading.read(tmp_path))
+        del changed[name][key]
+        runs.write(tmp_path, changed)
+        page.render(reading.read(tmp_path))
+
+
+def test_rows_may_lack_every_key(tmp_path: Path) -> None:
+    files = runs.failed()
+    for name, key in (
+        ("verdict.json", "spans"), ("verdict.json", "examples"), ("verdict.json", "partitions"),
+        ("verdict.json", "ownerships"), ("metrics.json", "stages"), ("metrics.json", "marks"), ("run.json", "clients"),
+        ("run.json", "marks"),
+    ):  # fmt: skip
+        files[name][key] = [{}]
+    text = read(tmp_path, files).text
+    assert "Ownership of partitions: not recorded." in text
+
+
+def test_what_is_not_a_list_of_objects_is_named(tmp_path: Path) -> None:
+    files = runs.passed()
+    files["verdict.json"]["spans"] = ["lost"]
+    assert "“spans” holds something that is not a list of objects; it is not shown." in read(tmp_path, files).text
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    found = read(tmp_path, runs.hostile())
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>" not in source
+    assert '<script>alert("x")</script>' in found.text
+    assert not reading.UNPRINTABLE.search(source)
+    assert "\\x1b[2J" in found.text
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    files = runs.passed()
+    files["run.json"]["clients"][0]["settings"].update(
+        {"sasl_plain_password": "hunter2", "ssl.key.password": "hunter3"}
+    )
+    source = (tmp_path / "report.html") if read(tmp_path, files) else None
+    assert source is not None
+    assert "hunter" not in source.read_text()
+
+
+def test_a_huge_run_says_what_was_left_out(tmp_path: Path) -> None:
+    text = read(tmp_path, runs.huge()).text
+    assert re.search(r"[\d,]+ more spans are left out here", text)
+    assert re.search(r"[\d,]+ more examples are in the run’s files and left out here", text)
+    assert re.search(r"[\d,]+ more partitions are in the run’s files and left out here", text)
+    assert re.search(r"[\d,]+ more clients are in the run’s files and left out here", text)
+    assert "characters left out)" in text
+
+
+def test_settings_tell_what_the_scenario_gave(tmp_path: Path) -> None:
+    files = runs.passed()
+    files["run.json"]["clients"] = [files["run.json"]["clients"][0]]
+    files["run.json"]["clients"][0]["given"]["session_timeout_ms"] = 6_000
+    files["run.json"]["clients"][0]["given"]["fetch_min_bytes"] = 1
+    text = read(tmp_path, files).text
+    assert "auto_offset_reset earliest scenario" in text
+    assert "session_timeout_ms 10000 scenario, which gave 6000" in text
+    assert "fetch_min_bytes 1 scenario" in text
+    assert "check_crcs true client" in text
+
+
+def test_restarted_workers_share_one_table_of_settings(tmp_path: Path) -> None:
+    text = read(tmp_path, runs.passed()).text
+    assert "consumer c1 … c11 (11)" in text
+    assert text.count("auto_offset_reset earliest") == 1
+
+
+def test_every_word_of_a_verdict_is_explained() -> None:
+    assert tuple(words.FATES) == runs.FATES
+    assert tuple(words.ANOMALIES) == runs.ANOMALIES
+    for kind in (*words.FATES, *words.ANOMALIES, *words.COMMITTED_AHEAD_OF):
+        assert words.meaning(kind).endswith(".")
+    assert words.meaning("never heard of") == ""
+
+
+def test_words_are_those_of_the_judge() -> None:
+    findings = pytest.importorskip("harness.verify.findings")
+    assert tuple(words.FATES) == findings.FATES
+    assert tuple(words.ANOMALIES) == findings.ANOMALIES

@@ -1,0 +1,59 @@
+import io
+
+from rich.console import Console
+
+from harness.report.console import progress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_plain_lines_at_most_every_two_seconds_a_stage() -> None:
+    out, clock = io.StringIO(), Clock()
+    with progress(Console(file=out), clock=clock) as told:
+        told.update("producing", 0, 1000)
+        for step in range(50):
+            clock.now += 0.1
+            told.update("producing", step * 10, 1000, "p1")
+        told.say("c1 [started]\x1b[2J\nPASS")
+        told.update("consuming")
+    assert out.getvalue().splitlines() == [
+        "producing 0 of 1,000",
+        "producing 190 of 1,000 (p1)",
+        "producing 390 of 1,000 (p1)",
+        "c1 [started]\\x1b[2J PASS",
+        "consuming",
+    ]
+
+
+def test_quiet_is_silent() -> None:
+    out = io.StringIO()
+    with progress(Console(file=out), quiet=True) as told:
+        told.say("x")
+        told.update("producing", 1, 2)
+    assert out.getvalue() == ""
+
+
+def test_the_default_goes_to_stderr(capsys) -> None:  # type: ignore[no-untyped-def]
+    with progress() as told:
+        told.say("x")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "x\n")
+
+
+def test_a_terminal_gets_moving_lines_without_markup() -> None:
+    out = io.StringIO()
+    with progress(Console(file=out, force_terminal=True, width=120)) as told:
+        told.update("[bold]producing[/bold]", 1, 4, "[red]p1[/red]")
+        told.update("[bold]producing[/bold]", 4, 4, "[red]p1[/red]\x1b[2J")
+        told.say("[green]said[/green]")
+    text = out.getvalue()
+    assert "[bold]producing[/bold]" in text
+    assert "[red]p1[/red]\\x1b[2J" in text
+    assert "[green]said[/green]" in text
+    assert "100%" in text

@@ -19,7 +19,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from harness.clients.catalogue import WHEELS_ONLY, Minor, dotted, supported
 from harness.clients.interpreters import Interpreter, download, interpreters_here, none_fits, ordered, to_download
 from harness.clients.spec import ClientSpec
 from harness.errors import HarnessError, UsageError
-from harness.rundir import disk_error, write_json, write_text
 
 FORMAT = 1
 UV_TIMEOUT_S = 900
@@ -39,7 +38,7 @@ Progress = Callable[[str], None]
 # What uv may learn from the user's environment: where packages come from and how to get there. Not PYTHONPATH, not
 # VIRTUAL_ENV, not the UV_ settings that change which releases are chosen.
 PASSED_ON = re.compile(
-    r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_.*|SSH_.*|GIT_.*|NETRC|SSL_CERT_(FILE|DIR)|XDG_(CACHE|DATA|CONFIG)_HOME|"
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_.*|SSH_.*|GIT_(SSH.*|ASKPASS|SSL_.*|CONFIG_.*)|NETRC|SSL_CERT_(FILE|DIR)|XDG_(CACHE|DATA|CONFIG)_HOME|"
     r"(HTTPS?|ALL|NO)_PROXY|UV_(CACHE_DIR|INDEX.*|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|OFFLINE|HTTP_.*|NATIVE_TLS|"
     r"SYSTEM_CERTS|INSECURE_HOST|PYTHON_INSTALL_(DIR|MIRROR)|PYTHON_DOWNLOADS|KEYRING_PROVIDER|LINK_MODE)",
     re.IGNORECASE,
@@ -53,6 +52,7 @@ NO_SUCH_RELEASE = re.compile(r"there is no version of (?P<name>[\w.-]+)(?:\[[^\]
 NO_SUCH_PACKAGE = re.compile(r"(?P<name>[\w.-]+) was not found in the (?:package registry|provided package locations)")
 NO_SUCH_EXTRA = re.compile(r"`(?P<package>[^`]+)` does not have an extra named `(?P<extra>[^`]+)`")
 NO_ROOM = re.compile(r"No space left on device|Permission denied|Read-only file system|quota exceeded", re.IGNORECASE)
+ROOM = "Free space there, or move the cache with XDG_CACHE_HOME."
 COMMIT = re.compile(r"@[0-9a-f]{40}$")
 
 
@@ -108,16 +108,17 @@ def prepare(spec: ClientSpec, *, progress: Progress, security: str) -> ClientEnv
 
 
 def _first_that_imports(spec: ClientSpec, candidates: list[Interpreter], progress: Progress) -> ClientEnv:
-    failures = []
+    failures: dict[str, list[str]] = {}
     for interpreter in candidates:
         try:
             return _environment_on(spec, interpreter, progress)
         except _Unfit as unfit:
-            failures.append(f"{interpreter}: {unfit}")
+            failures.setdefault(str(unfit), []).append(_text(interpreter.version))
             progress(f"{spec}: not on {interpreter}: {unfit}")
+    told = [f"  Python {', '.join(versions)}: {reason}" for reason, versions in failures.items()]
     raise HarnessError(
         "client-interpreter",
-        "\n".join([f"{spec} runs on none of the interpreters tried here:", *(f"  {failure}" for failure in failures)]),
+        "\n".join([f"{spec} runs on none of the interpreters tried here:", *told]),
         "Install an older or newer Python (pyenv install VERSION), or name one: CLIENT @ python3.9. `harness doctor` "
         "lists those found.",
     )
@@ -137,7 +138,7 @@ def _environment_on(spec: ClientSpec, interpreter: Interpreter, progress: Progre
         try:
             _make(spec, interpreter, folder)
         except OSError as error:
-            raise disk_error(folder, error) from error
+            raise _unwritable(folder, error) from error
         finally:
             if not (folder / "complete.json").is_file():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -169,9 +170,13 @@ def _make(spec: ClientSpec, interpreter: Interpreter, folder: Path) -> None:
             f"client {str(spec)!r}: {match['package']} has no extra {match['extra']!r}",
             "Leave the extra out, or name its package beside it: LIBRARY==VERSION + PACKAGE.",
         )
-    write_text(lock, compiled.stdout)
+    lock.write_text(compiled.stdout)
     required = [] if spec.source is not None else ["--require-hashes"]
-    installed = _online_if_need_be("pip", "sync", *required, *_build_options(spec), "--python", python, lock)
+    # Reinstalled, as a first try that broke off may leave half a package that the second would take for a whole one.
+    again = ["--reinstall"]
+    installed = _online_if_need_be(
+        "pip", "sync", *required, *_build_options(spec), "--python", python, lock, second=again
+    )
     if installed.returncode != 0:
         _refuse(spec, installed.stderr, python)
     _import(spec, python)
@@ -179,7 +184,11 @@ def _make(spec: ClientSpec, interpreter: Interpreter, folder: Path) -> None:
     if listed.returncode != 0:
         _refuse(spec, listed.stderr)
     packages = {str(entry["name"]): str(entry["version"]) for entry in json.loads(listed.stdout)}
-    write_json(folder / "complete.json", {"python_version": _text(interpreter.version), "packages": packages})
+    if spec.client.distribution not in packages:
+        raise _Unfit(f"uv installed {', '.join(packages) or 'nothing'}, and no {spec.client.distribution}")
+    # Written in one go, as a torn one reads as none.
+    complete = {"python_version": _text(interpreter.version), "packages": packages}
+    (folder / "complete.json").write_text(json.dumps(complete))
 
 
 def _complete(spec: ClientSpec, folder: Path) -> ClientEnv | None:
@@ -192,9 +201,8 @@ def _complete(spec: ClientSpec, folder: Path) -> ClientEnv | None:
     if not python.exists():
         return None
     packages: dict[str, str] = told["packages"]
-    return ClientEnv(
-        spec, python, told["python_version"], packages.get(spec.client.distribution or ""), packages, folder.name
-    )
+    version = packages[str(spec.client.distribution)]
+    return ClientEnv(spec, python, told["python_version"], version, packages, folder.name)
 
 
 def _import(spec: ClientSpec, python: Path) -> None:
@@ -237,7 +245,7 @@ def _refuse(spec: ClientSpec, said: str, python: Path | None = None) -> None:
         raise HarnessError(
             "client-environment",
             f"{spec}: its environment could not be written under {envs_dir()}:\n{_shortened(said)}",
-            "Free space there, or move the cache with XDG_CACHE_HOME.",
+            ROOM,
         )
     raise _Unfit(_shortened(said))
 
@@ -285,6 +293,12 @@ def _fingerprint(spec: ClientSpec) -> str:
     folder = Path(str(spec.source))
     if not folder.exists():
         raise UsageError("client-spec", f"client {str(spec)!r}: {folder} does not exist", "Name a checkout's folder.")
+    if folder.is_dir() and not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        raise UsageError(
+            "client-spec",
+            f"client {str(spec)!r}: {folder} has neither pyproject.toml nor setup.py",
+            "Name the folder that the package is built from.",
+        )
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
         inside = path.relative_to(folder).parts
@@ -305,13 +319,18 @@ def _build_options(spec: ClientSpec) -> list[str]:
     return options if spec.source is None else [*options, "--refresh-package", spec.library]
 
 
-def _online_if_need_be(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def _online_if_need_be(
+    *arguments: str | Path, stdin: str = "", second: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """First from uv's cache alone, which is faster and needs no network; what that cannot do is asked of the index.
 
     Only the second answer counts when the first fails: a cache is no proof that a release does not exist.
+    second: further options of the second call.
     """
     done = _uv(*arguments, stdin=stdin, offline=True)
-    return done if done.returncode == 0 else _uv(*arguments, stdin=stdin, offline=False)
+    if done.returncode == 0 or NO_ROOM.search(done.stderr):
+        return done
+    return _uv(*arguments, *second, stdin=stdin, offline=False)
 
 
 def _uv(*arguments: str | Path, stdin: str = "", offline: bool) -> subprocess.CompletedProcess[str]:
@@ -335,7 +354,7 @@ def _uv(*arguments: str | Path, stdin: str = "", offline: bool) -> subprocess.Co
             "client-download", f"uv {what} did not end within {UV_TIMEOUT_S} s", "Check the network, and run again."
         ) from error
     except OSError as error:
-        raise disk_error(home, error) from error
+        raise _unwritable(home, error) from error
 
 
 def uv_binary() -> Path:
@@ -365,7 +384,7 @@ def _held(path: Path, spec: ClientSpec, progress: Progress) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
     except OSError as error:
-        raise disk_error(path, error) from error
+        raise _unwritable(path, error) from error
     with file:
         told = False
         while True:
@@ -388,12 +407,19 @@ def _held(path: Path, spec: ClientSpec, progress: Progress) -> Iterator[None]:
 
 def _environment() -> dict[str, str]:
     passed = {name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)}
-    return {**passed, "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    # git never stops to ask a question that nobody sees.
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes", **passed, **quiet}
+
+
+def _unwritable(path: Path, error: OSError) -> HarnessError:
+    return HarnessError("client-environment", f"{path}: {error.strerror or error}", ROOM)
 
 
 def _shortened(said: str) -> str:
-    """uv's own words without its labels, at most 6 lines of them."""
-    lines = [line.strip().removeprefix("error: ").removeprefix("cause: ") for line in said.splitlines()]
+    """uv's own words from its first error on, without its labels, at most 6 lines of them."""
+    _, label, error = f"\n{said}".partition("\nerror: ")
+    lines = [line.strip().removeprefix("cause: ") for line in (error if label else said).splitlines()]
     return "\n".join([line for line in lines if line][:6])[:1000]
 
 

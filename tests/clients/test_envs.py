@@ -33,6 +33,7 @@ venv*) for last in "$@"; do :; done
     if [ -e "$here/said" ]; then cat "$here/said" >&2; exit 1; fi
     if [ -e "$here/warned" ]; then cat "$here/warned" >&2; fi
     cat ;;
+"pip sync") case "$*" in *--offline*) if [ -e "$here/torn" ]; then exit 1; fi ;; esac ;;
 "pip list") echo '[{"name": "kafka-python", "version": "2.0.2"}, {"name": "lz4", "version": "4.3.3"}]' ;;
 esac
 """
@@ -102,6 +103,25 @@ def test_what_the_cache_lacks_is_asked_of_the_index(uv: FakeUv) -> None:
     assert ["--offline" in call for call in uv.calls() if call.startswith("pip compile")] == [True, False]
 
 
+def test_a_broken_off_install_is_not_built_upon(uv: FakeUv) -> None:
+    """What the first call left behind is no proof of an installed package for the second."""
+    (uv.folder / "torn").touch()
+    ready("kafka-python==2.0.2")
+    assert ["--reinstall" in call for call in uv.calls() if call.startswith("pip sync")] == [False, True]
+
+
+def test_a_full_disk_is_told_at_once(uv: FakeUv) -> None:
+    (uv.folder / "said").write_text("Resolved 1 package\nerror: Failed to copy\n  cause: No space left on device (28)")
+    with pytest.raises(HarnessError) as caught:
+        ready("kafka-python==2.0.2")
+    assert caught.value.slug == "client-environment"
+    assert caught.value.what == (
+        f"kafka-python==2.0.2: its environment could not be written under {envs_dir()}:\n"
+        "Failed to copy\nNo space left on device (28)"
+    )
+    assert len(uv.calls()) == 2
+
+
 def test_without_its_marker_it_is_made_anew(uv: FakeUv) -> None:
     made = ready("kafka-python==2.0.2")
     marker = envs_dir() / made.key / "complete.json"
@@ -142,8 +162,7 @@ def test_what_does_not_import_is_tried_on_the_next(uv: FakeUv, monkeypatch: pyte
     assert caught.value.exit_code == EXIT_HARNESS
     assert caught.value.what == (
         "kafka-python==2.0.2 runs on none of the interpreters tried here:\n"
-        "  Python 3.11.1: import kafka fails: ImportError: no\n"
-        "  Python 3.9.1: import kafka fails: ImportError: no"
+        "  Python 3.11.1, 3.9.1: import kafka fails: ImportError: no"
     )
     assert said[1] == "kafka-python==2.0.2: not on Python 3.11.1: import kafka fails: ImportError: no"
 
@@ -186,6 +205,20 @@ def test_an_extra_that_does_not_exist_is_refused(uv: FakeUv) -> None:
     assert caught.value.what == "client 'kafka-python[crc]==2.0.2': kafka-python==2.0.2 has no extra 'crc'"
 
 
+def test_an_install_without_the_client_is_not_believed(uv: FakeUv) -> None:
+    with pytest.raises(HarnessError, match="uv installed kafka-python, lz4, and no aiokafka"):
+        ready("aiokafka @ python3.11")
+
+
+def test_a_cache_that_cannot_be_written(uv: FakeUv, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    with pytest.raises(HarnessError) as caught:
+        ready("kafka-python==2.0.2")
+    assert caught.value.slug == "client-environment"
+    assert caught.value.what.endswith(": Not a directory")
+    assert caught.value.hint == "Free space there, or move the cache with XDG_CACHE_HOME."
+
+
 def test_no_interpreter_is_told_in_words(uv: FakeUv) -> None:
     with pytest.raises(HarnessError) as caught:
         ready("kafka-python==1.4.4")
@@ -212,6 +245,7 @@ def test_a_second_harness_waits(uv: FakeUv) -> None:
 
 
 def test_the_key_tells_apart(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").touch()
     (tmp_path / "kafka.py").write_text("one = 1")
     texts = ["kafka-python", "kafka-python==2.0.2", "kafka-python[crc32c]", "kafka-python + lz4", "planted"]
     texts.append(f"kafka-python @ {tmp_path}")
@@ -228,6 +262,14 @@ def test_a_folder_that_is_not_there(uv: FakeUv) -> None:
     with pytest.raises(UsageError) as caught:
         ready("kafka-python @ /no/such/folder")
     assert caught.value.what == "client 'kafka-python @ /no/such/folder': /no/such/folder does not exist"
+
+
+def test_a_folder_that_is_no_package(uv: FakeUv, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        ready(f"kafka-python @ {tmp_path}")
+    assert caught.value.what == (
+        f"client 'kafka-python @ {tmp_path}': {tmp_path} has neither pyproject.toml nor setup.py"
+    )
 
 
 def test_null_needs_nothing(uv: FakeUv) -> None:

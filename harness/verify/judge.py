@@ -219,10 +219,15 @@ def _doubts(history: History, total: dict[str, int], fates: dict[str, int]) -> l
         doubts.append(f"{messages(fates['unread'])} not read, and not proven lost")
     if fates["gone"]:
         doubts.append(f"{messages(fates['gone'])} deleted from the log during the run, which voids it")
+    # A fault that began and was never told to have bitten is one without effect, whatever its last line says.
+    begun = Counter(event.data["fault"] for event in history.faults if event.data["phase"] == "injecting")
+    injections = [event for event in history.faults if event.data["phase"] == "injected"]
+    injected = Counter(event.data["fault"] for event in injections)
+    bit = Counter(event.data["fault"] for event in injections if event.data.get("effect"))
     doubts += [
-        f"fault {event.data['fault']} had no effect, so the run proves nothing about it"
-        for event in history.faults
-        if event.data.get("phase") == "injected" and not event.data.get("effect")
+        f"fault {name} had no effect, so the run proves nothing about it"
+        for name, times in (begun | injected).items()
+        if bit[name] < times
     ]
     return doubts
 

@@ -1,0 +1,224 @@
+"""The verdict: what each guarantee forbids, what leaves doubt, and that the same history gives the same bytes."""
+
+import json
+
+import pytest
+
+from harness.verify import EXIT_CODES, SEVERITY, judge
+from harness.verify.findings import ANOMALIES, FATES
+from tests.verify.facts import (
+    Fact,
+    acked,
+    assign,
+    commit,
+    deliver,
+    drained,
+    ended,
+    entry,
+    fault,
+    handled,
+    history,
+    log,
+    log_end,
+    nacked,
+    read,
+    revoke,
+    seen,
+    sent,
+    stored,
+    txn,
+    verdict_of,
+    written,
+)
+
+AT_LEAST, AT_MOST, EXACTLY = "at_least_once", "at_most_once", "exactly_once"
+ALL = {AT_LEAST, AT_MOST, EXACTLY}
+
+CLEAN = acked(0, 1, 2) + assign("c1") + deliver("c1", 0, 1, 2) + drained() + log(0, 1, 2)
+BEGIN = acked(0, 1, 2) + assign("c1")
+
+FORBIDDEN: dict[str, tuple[Fact, set[str]]] = {
+    "publish_loss": (BEGIN + deliver("c1", 0, 1) + drained() + log(0, 1), ALL),
+    "skipped": (BEGIN + deliver("c1", 0, 2) + drained() + log(0, 1, 2), ALL),
+    "illegal_start": (BEGIN + deliver("c1", 1, 2) + drained() + log(0, 1, 2), ALL),
+    "stalled": (BEGIN + deliver("c1", 0, 1) + drained() + log(0, 1, 2), ALL),
+    "committed_ahead": (stored(1) + BEGIN + deliver("c1", 1, 2) + drained() + log(0, 1, 2), {AT_LEAST, EXACTLY}),
+    "phantom": (CLEAN + entry(3, 3), ALL),
+    "corrupt": ([{**line, "corrupt": True} if line["type"] == "deliver" else line for line in CLEAN], ALL),
+    "two_values": (BEGIN + deliver("c1", 0, 1, 2) + deliver("c1", 3, below=3) + drained() + log(0, 1, 2, 3), ALL),
+    "repeat": (BEGIN + deliver("c1", 0, 1, 2, 2) + drained() + log(0, 1, 2), ALL),
+    "reordered": (BEGIN + deliver("c1", 0, 2, 1) + drained() + log(0, 1, 2), ALL),
+    "foreign": (BEGIN + deliver("c1", 0, 1) + revoke("c1") + deliver("c1", 2) + drained() + log(0, 1, 2), ALL),
+    "commit_lost": (CLEAN + commit("c1", 3) + stored(2), ALL),
+    "legal_redelivery": (CLEAN + ended("c1") + assign("c2") + deliver("c2", 0), {AT_MOST, EXACTLY}),
+    "excess_redelivery": (CLEAN + ended("c1") + stored(3) + assign("c2") + deliver("c2", 0), ALL),
+    "log_duplicate": (
+        BEGIN + deliver("c1", 0, 1, 2) + drained() + log(0, 1, 2) + entry(3, 0) + log_end(4),
+        {AT_MOST, EXACTLY},
+    ),
+    "double_owner": (CLEAN + assign("c2"), set()),
+    "silent_send": (CLEAN + sent(3), set()),
+    "committed_at_risk": (BEGIN + handled("c1", 0, 1) + commit("c1", 3) + handled("c1", 2) + log(0, 1, 2), set()),
+}
+
+
+@pytest.mark.parametrize("kind", FORBIDDEN)
+@pytest.mark.parametrize("guarantee", sorted(ALL))
+def test_what_a_guarantee_forbids(kind: str, guarantee: str) -> None:
+    facts, forbidding = FORBIDDEN[kind]
+    verdict = verdict_of(facts, guarantee=guarantee)
+    assert kind in seen(verdict)
+    assert verdict["guarantee"] == guarantee
+    others = set(seen(verdict)) - {kind}
+    if kind in ("two_values", "phantom"):
+        return  # these come with others, whose column says FAIL too
+    assert not others
+    assert verdict["verdict"] == ("FAIL" if guarantee in forbidding else "PASS")
+
+
+@pytest.mark.parametrize("guarantee", sorted(ALL))
+def test_an_aborted_read_is_forbidden(guarantee: str) -> None:
+    facts = acked(0) + acked(1, txn="a") + txn("a", "abort") + assign("c1") + deliver("c1", 0, 1) + log(0, 1)
+    assert verdict_of(facts, guarantee=guarantee, isolation="read_committed")["verdict"] == "FAIL"
+
+
+@pytest.mark.parametrize("guarantee", sorted(ALL))
+@pytest.mark.parametrize(
+    ("kind", "facts", "partitions"),
+    [
+        ("two_values", acked(0) + assign("c1") + deliver("c1", 0) + deliver("c1", 1, below=1) + log(0, 1) + sent(1), 1),
+        ("phantom", acked(0) + assign("c1") + deliver("c1", 0, 1) + log(0), 1),
+        ("phantom", acked(0) + nacked(1) + assign("c1") + deliver("c1", 0, 1) + log(0, 1), 1),
+        ("misrouted", acked(0, 1) + assign("c1") + deliver("c1", 0) + log(0) + log(1, partition=1), 2),
+    ],
+)
+def test_forbidden_in_company(guarantee: str, kind: str, facts: Fact, partitions: int) -> None:
+    verdict = verdict_of(facts, guarantee=guarantee, partitions=partitions)
+    assert verdict["anomalies"][kind] == 1
+    assert verdict["verdict"] == "FAIL"
+
+
+def test_log_duplicates_of_an_idempotent_producer_are_forbidden_by_at_least_once() -> None:
+    facts, _ = FORBIDDEN["log_duplicate"]
+    assert verdict_of(facts, idempotent=True)["verdict"] == "FAIL"
+
+
+def test_every_fate_and_anomaly_stands_in_the_verdict() -> None:
+    verdict = verdict_of(CLEAN)
+    assert tuple(verdict["fates"]) == FATES
+    assert tuple(verdict["anomalies"]) == ANOMALIES
+    assert SEVERITY == ("PASS", "UNKNOWN", "FAIL")
+    assert EXIT_CODES == {"PASS": 0, "FAIL": 1, "UNKNOWN": 3}
+
+
+def test_the_same_history_gives_the_same_bytes() -> None:
+    raw = written(history(FORBIDDEN["committed_ahead"][0]))
+    assert json.dumps(judge(read(raw))) == json.dumps(judge(read(raw)))
+
+
+def test_members_in_another_order_give_the_same_verdict() -> None:
+    given = read(written(history(CLEAN, ended("c1"), assign("c2"), deliver("c2", 1), ended("c2"), assign("c3"))))
+    first = judge(given)
+    given.streams.reverse()
+    assert judge(given) == first
+
+
+# Doubts
+
+
+def test_nothing_at_all() -> None:
+    verdict = verdict_of()
+    assert verdict["verdict"] == "UNKNOWN"
+    assert verdict["reasons"] == [
+        "nothing was acked, so nothing is proven",
+        "nothing was delivered, so nothing is proven",
+    ]
+
+
+def test_nothing_acked() -> None:
+    facts = sent(0) + assign("c1") + deliver("c1", 0) + drained() + log(0)
+    verdict = verdict_of(facts)
+    assert verdict["verdict"] == "UNKNOWN"
+    assert verdict["reasons"] == ["nothing was acked, so nothing is proven"]
+    assert verdict_of(acked(0), facts[1:])["verdict"] == "PASS"
+
+
+def test_nothing_delivered() -> None:
+    verdict = verdict_of(acked(0), drained(), log(0))
+    assert verdict["verdict"] == "UNKNOWN"
+    assert verdict["reasons"] == [
+        "nothing was delivered, so nothing is proven",
+        "1 message not read, and not proven lost",
+    ]
+
+
+def test_a_fault_without_effect_proves_nothing() -> None:
+    for phase in (fault("injected", effect=None), fault("injected"), fault("injecting")):
+        verdict = verdict_of(CLEAN, phase)
+        assert verdict["verdict"] == "UNKNOWN"
+        assert verdict["reasons"] == ["fault kill had no effect, so the run proves nothing about it"]
+    bit = fault("injecting") + fault("injected", effect="c1 died") + fault("healing") + fault("healed")
+    assert verdict_of(CLEAN, bit)["verdict"] == "PASS"
+
+
+def test_a_failure_outranks_a_doubt() -> None:
+    verdict = verdict_of(FORBIDDEN["skipped"][0], fault("injected", effect=None))
+    assert verdict["verdict"] == "FAIL"
+    assert len(verdict["reasons"]) == 2
+
+
+def test_a_torn_recording_is_never_a_pass() -> None:
+    given = read(written(history(CLEAN)))
+    given.torn.append("c1.bin: frame at byte 4096 is cut short")
+    verdict = judge(given)
+    assert verdict["verdict"] == "UNKNOWN"
+    assert verdict["reasons"] == ["c1.bin: frame at byte 4096 is cut short"]
+
+
+def test_many_partitions_are_told_in_short() -> None:
+    facts = [line for part in range(5) for line in acked(0, 1, partition=part)]
+    facts += assign("c1", 0, 1, 2, 3, 4)
+    facts += [line for part in range(5) for line in deliver("c1", 1, partition=part) + log(0, 1, partition=part)]
+    verdict = verdict_of(facts, partitions=5)
+    assert seen(verdict) == {"illegal_start": 5}
+    assert len(verdict["reasons"]) == 4
+    assert verdict["reasons"][3] == "… and 2 messages more (illegal start; 5 in all)"
+    assert len([example for example in verdict["examples"] if example["kind"] == "illegal_start"]) == 3
+
+
+def test_accounting_adds_up_by_partition() -> None:
+    verdict = verdict_of(
+        acked(0, 1, 2), acked(0, 1, partition=1), assign("c1", 0, 1), deliver("c1", 0, 2),
+        deliver("c1", 0, 1, partition=1), commit("c1", 3), drained(), log(0, 1, 2), log(0, 1, partition=1), partitions=2,
+    )  # fmt: skip
+    first, second = verdict["partitions"]
+    assert (first["judged"], first["delivered"], first["lost"], first["stored"]) == (3, 2, 1, 3)
+    assert (first["in_log"], first["deliveries"], first["log_start"], first["log_end"]) == (3, 2, 0, 3)
+    assert (second["judged"], second["delivered"], second["lost"], second["stored"]) == (2, 2, 0, None)
+
+
+def test_a_timeline_in_order() -> None:
+    verdict = verdict_of(
+        acked(*range(3)), assign("c1"), deliver("c1", 0), commit("c1", 2), ended("c1"), assign("c2", at=2),
+        deliver("c2", 2), drained(), log(*range(3)),
+    )  # fmt: skip
+    example = verdict["examples"][0]
+    assert (example["kind"], example["offset"], example["producer"], example["seq"]) == ("committed_ahead", 1, "p1", 1)
+    assert [line["text"] for line in example["timeline"]] == [
+        "sent by p1",
+        "acked to p1 at offset 1",
+        "c1 took over at offset 0",
+        "c1 committed 2, which covers it",
+        "c1 ended (leave); its last offset was 0",
+        "c2 took over at offset 2",
+        "the independent reader found it in the log at offset 1",
+        "1 message in partition 0 never handed over to anybody, though c1 committed 2 when c2 took over at 2",
+    ]
+    times = [line["t_ns"] for line in example["timeline"] if line["t_ns"] is not None]
+    assert times == sorted(times)
+
+
+def test_ownerships_are_listed() -> None:
+    owner = verdict_of(CLEAN, revoke("c1", lost=True))["ownerships"][0]
+    assert (owner["member"], owner["partition"], owner["end"]) == ("c1", 0, "lost")
+    assert (owner["first_offset"], owner["last_offset"], owner["deliveries"]) == (0, 2, 3)

@@ -5,8 +5,10 @@ Jinja2 escapes every value, inside the pictures too. The page stays under PAGE_L
 spans, examples or clients than fit, it is rendered again with less of them and says how many were left out.
 """
 
+import functools
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,7 @@ def render(facts: Facts) -> str:
     return page
 
 
+@functools.cache
 def _template() -> Any:
     # Imported here: `harness --help` must not wait for it.
     import jinja2
@@ -90,7 +93,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
     content = {
         "word": facts.word,
         "verdict_meaning": words.VERDICTS[facts.word],
-        "reasons": _shown([short(reason) for reason in facts.reasons], 40),
+        "reasons": _shown(facts.reasons, 40, short),
         "name": short(facts.name),
         "scenario": short(facts.scenario),
         "started": facts.started,
@@ -105,10 +108,10 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
             if kind in words.COMMITTED_AHEAD_OF
         ],
         "anomalies": [(kind, facts.count(kind)) for kind in words.ANOMALIES],
-        "spans": _shown([_span(row, short) for row in spans], limits.spans),
+        "spans": _shown(spans, limits.spans, lambda row: _span(row, short)),
         "spans_left_out": integer(facts.verdict.get("spans_left_out")) or 0,
         "examples": _shown(
-            [_example(row, facts, limits, short) for row in facts.rows(facts.verdict, "examples")], limits.examples
+            facts.rows(facts.verdict, "examples"), limits.examples, lambda row: _example(row, facts, limits, short)
         ),
         **_pictures(facts, spans, limits),
         "partitions": _shown(partitions, limits.partitions),
@@ -116,15 +119,15 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
         "stages": facts.rows(facts.metrics, "stages"),
-        "clients": _shown(_clients(facts, limits, short), limits.clients),
+        "clients": _shown(_clients(facts), limits.clients, lambda group: _client(group, limits, short)),
         "surroundings": [(name, short(value)) for name, value in _surroundings(facts)],
         "command": shortened(command_line(facts), limits.letters),
         "seed": text(facts.run.get("seed")),
         "resolved": shortened(json.dumps(facts.settings, indent=1, ensure_ascii=False), limits.letters * 20)
         if facts.settings
         else "",
-        "notes": _shown([short(note) for note in reading.sentences(facts.verdict.get("notes"))], 40),
-        "errors": _shown([short(error) for error in facts.errors], 40),
+        "notes": _shown(reading.sentences(facts.verdict.get("notes")), 40, short),
+        "errors": _shown(facts.errors, 40, short),
         "glossary": (
             ("Fates of a message", words.FATES),
             ("Committed ahead of", words.COMMITTED_AHEAD_OF),
@@ -140,8 +143,9 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
     return content
 
 
-def _shown(rows: list[Any], limit: int) -> dict[str, Any]:
-    return {"rows": rows[:limit], "total": len(rows), "left_out": max(0, len(rows) - limit)}
+def _shown(rows: list[Any], limit: int, made: Callable[[Any], Any] = lambda row: row) -> dict[str, Any]:
+    """The first rows, each as `made` shows it, and how many more there are."""
+    return {"rows": [made(row) for row in rows[:limit]], "left_out": max(0, len(rows) - limit)}
 
 
 def what_was_run(facts: Facts) -> list[tuple[str, str]]:
@@ -282,7 +286,7 @@ def _pictures(facts: Facts, spans: list[dict[str, Any]], limits: Limits) -> dict
     }
 
 
-def _clients(facts: Facts, limits: Limits, short: Any) -> list[dict[str, Any]]:
+def _clients(facts: Facts) -> list[dict[str, Any]]:
     """Clients with the same everything but a name are one: a restarted consumer is many workers."""
     groups: dict[str, dict[str, Any]] = {}
     for client in facts.rows(facts.run, "clients"):
@@ -293,24 +297,23 @@ def _clients(facts: Facts, limits: Limits, short: Any) -> list[dict[str, Any]]:
         group["workers"].append(worker)
         if status and status not in group["statuses"]:
             group["statuses"].append(status)
-    return [_client(group, limits, short) for group in groups.values()]
+    return list(groups.values())
 
 
 def _client(group: dict[str, Any], limits: Limits, short: Any) -> dict[str, Any]:
     client = group["client"]
     effective, given = mapping(client.get("settings")), mapping(client.get("given"))
     named = sorted(set(effective) | set(given), key=lambda name: (name not in given, name))
-    settings = [
-        {
+
+    def setting(name: str) -> dict[str, Any]:
+        overruled = name in given and name in effective and given[name] != effective[name]
+        return {
             "name": short(name),
             "value": short(_value(name, effective[name] if name in effective else given[name])),
             "given": name in given,
-            "asked": short(_value(name, given[name]))
-            if name in given and name in effective and given[name] != effective[name]
-            else "",
+            "asked": short(_value(name, given[name])) if overruled else "",
         }
-        for name in named
-    ]
+
     workers = group["workers"]
     return {
         "workers": short(", ".join(workers) if len(workers) < 5 else f"{workers[0]} … {workers[-1]} ({len(workers)})"),
@@ -330,7 +333,7 @@ def _client(group: dict[str, Any], limits: Limits, short: Any) -> dict[str, Any]
             if text(client.get(key))
         ]
         + ([("Ended", short("; ".join(group["statuses"])))] if group["statuses"] else []),
-        "settings": _shown(settings, limits.settings),
+        "settings": _shown(named, limits.settings, setting),
     }
 
 

@@ -17,15 +17,15 @@ def test_plain_lines_at_most_every_two_seconds_a_stage() -> None:
     out, clock = io.StringIO(), Clock()
     with progress(Console(file=out), clock=clock) as told:
         told.update("producing", 0, 1000)
-        for step in range(50):
-            clock.now += 0.1
+        for step in range(20):
+            clock.now += 0.25
             told.update("producing", step * 10, 1000, "p1")
         told.say("c1 [started]\x1b[2J\nPASS")
         told.update("consuming")
     assert out.getvalue().splitlines() == [
         "producing 0 of 1,000",
-        "producing 190 of 1,000 (p1)",
-        "producing 390 of 1,000 (p1)",
+        "producing 70 of 1,000 (p1)",
+        "producing 150 of 1,000 (p1)",
         "c1 [started]\\x1b[2J PASS",
         "consuming",
     ]

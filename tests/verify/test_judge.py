@@ -189,7 +189,8 @@ def test_many_partitions_are_told_in_short() -> None:
 def test_accounting_adds_up_by_partition() -> None:
     verdict = verdict_of(
         acked(0, 1, 2), acked(0, 1, partition=1), assign("c1", 0, 1), deliver("c1", 0, 2),
-        deliver("c1", 0, 1, partition=1), commit("c1", 3), drained(), log(0, 1, 2), log(0, 1, partition=1), partitions=2,
+        deliver("c1", 0, 1, partition=1), commit("c1", 3), drained(), log(0, 1, 2), log(0, 1, partition=1),
+        partitions=2,
     )  # fmt: skip
     first, second = verdict["partitions"]
     assert (first["judged"], first["delivered"], first["lost"], first["stored"]) == (3, 2, 1, 3)

@@ -169,12 +169,23 @@ def read_file(path: Path) -> Recorded:
         meta = json.loads(header[64 : 64 + meta_bytes])
     except ValueError as error:
         raise HarnessError("bad-recording", f"{path}: its description cannot be read ({error})") from error
+    if segment_bytes < 1 or header_bytes < len(header) or not _describes_a_worker(meta):
+        raise HarnessError("bad-recording", f"{path}: its description makes no sense", "The file was damaged.")
     recorded = Recorded(meta)
     block = _Block(recorded, int(meta["run_id"]))
     for frame, start in _frames(data, header_bytes, segment_bytes, recorded):
         block.take(frame, data, start)
     block.end()
     return recorded
+
+
+def _describes_a_worker(meta: Any) -> bool:
+    """Whether the header's description has what reading the file depends on."""
+    if not isinstance(meta, dict) or not isinstance(meta.get("run_id"), int):
+        return False
+    if meta.get("role") not in ("produce", "consume", "read_log") or not isinstance(meta.get("worker"), str):
+        return False
+    return meta["role"] != "produce" or isinstance(meta.get("producer"), int)
 
 
 def _mapped(path: Path) -> mmap.mmap:
@@ -199,8 +210,21 @@ def _frames(data: bytes | mmap.mmap, start: int, segment_bytes: int, recorded: R
         if begins + payload > size:
             recorded.torn = f"frame at byte {at} is cut short"
             return
+        if not _holds(frame):
+            recorded.torn = f"frame at byte {at} cannot be read"
+            return
         yield frame, begins
         at = begins + payload
+    if at < size and any(data[at:size]):
+        recorded.torn = f"frame at byte {at} is cut short"
+
+
+def _holds(frame: Any) -> bool:
+    """Whether the payload has room for the columns or the text that the header tells of."""
+    kind, count, capacity = int(frame["kind"]), int(frame["count"]), int(frame["capacity"])
+    if kind == EVENT:
+        return count <= int(frame["payload"])
+    return count <= capacity and capacity * (24 if kind == DELIVER_KEYS else 36) <= int(frame["payload"])
 
 
 @dataclass
@@ -274,7 +298,7 @@ class _Block:
         unfinished = len(keys)
         if done == NEVER:
             # The last thing handed over, and only that, was perhaps never processed.
-            unfinished -= 1 if frames[-1].open else counts[-1]
+            unfinished -= min(1, counts[-1]) if frames[-1].open else counts[-1]
             if 0 < unfinished < len(keys):
                 begins[unfinished - 1] = True
         first = np.flatnonzero(np.concatenate(([True], begins)))

@@ -23,13 +23,13 @@ from harness.report.facts import (
     size,
     text,
 )
-from harness.report.page import client_line, what_was_run
+from harness.report.page import client_line, place, what_was_run
 from harness.report.progress import progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["progress", "summary"]
+__all__ = ["print_verdict", "progress", "summary"]
 
 COLOURS = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
 SPANS_SHOWN = 3
@@ -40,14 +40,24 @@ LABEL_WIDTH = 11
 
 def summary(run: Path, console: "Console") -> None:
     """Print what the verdict is, why, what was run, the numbers, the worst losses, the cost, and where the rest is."""
+    facts = reading.read(run)
+    _print_lines(facts, _why(facts) + _what(facts) + _found(facts) + _rest(facts, run), console)
+
+
+def print_verdict(verdict: dict[str, Any], console: "Console") -> None:
+    """Print a verdict alone: of a history that was judged without a run's folder around it."""
+    facts = Facts(Path(), verdict=mapping(reading.clean(verdict)))
+    _print_lines(facts, _why(facts) + _found(facts), console)
+
+
+def _print_lines(facts: Facts, lines: list[tuple[str, str, str]], console: "Console") -> None:
     from rich.text import Text
 
-    facts = reading.read(run)
     headline = Text(facts.word, style=COLOURS[facts.word])
-    headline.append(f"  {facts.scenario}", style="bold")
-    headline.append(f"  {facts.guarantee.replace('_', ' ')}", style="dim")
+    for part, style in ((facts.scenario if facts.run else "", "bold"), (facts.guarantee.replace("_", " "), "dim")):
+        headline.append(f"  {part}" if part else "", style=style)
     _print(console, headline)
-    for name, value, style in _lines(facts, run):
+    for name, value, style in lines:
         line = Text(f"{name:<{LABEL_WIDTH}}", style="dim")
         line.append(shortened(one_line(value), 400), style=style)
         _print(console, line)
@@ -58,38 +68,36 @@ def _print(console: "Console", line: Any) -> None:
     console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
-def _lines(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
-    """(label, text, style) of every line below the headline."""
-    what = dict(what_was_run(facts))
-    connection = ", ".join(what[name] for name in ("Broker", "Connection") if name in what)
-    size_of_run = ", ".join(
-        part
-        for part in (
-            what.get("Messages", ""),
-            f"restarts: {what['Restarts']}" if "Restarts" in what else "",
-            f"seed {what['Seed']}" if "Seed" in what else "",
-        )
-        if part
-    )
+def _why(facts: Facts) -> list[tuple[str, str, str]]:
+    """(label, text, style) of every reason and error."""
     lines = [("why" if i == 0 else "", reason, "bold" if i == 0 else "") for i, reason in enumerate(facts.reasons)]
     lines = _first(lines, REASONS_SHOWN, "reasons")
-    lines += _first([("error", error, "red") for error in facts.errors + facts.problems], ERRORS_SHOWN, "errors")
-    lines += [
+    return lines + _first([("error", error, "red") for error in facts.errors + facts.problems], ERRORS_SHOWN, "errors")
+
+
+def _what(facts: Facts) -> list[tuple[str, str, str]]:
+    what = dict(what_was_run(facts))
+    connection = ", ".join(what[name] for name in ("Broker", "Connection") if name in what)
+    extent = [what.get("Messages", "")]
+    extent += [f"{name.lower()}: {what[name]}" for name in ("Restarts", "Seed") if name in what]
+    return [
         ("client", client_line(facts, "consume") or what.get("Client", "not recorded"), ""),
         ("broker", connection or "not recorded", ""),
-        ("messages", size_of_run or "not recorded", ""),
-        ("numbers", _numbers(facts), ""),
+        ("messages", ", ".join(part for part in extent if part) or "not recorded", ""),
     ]
+
+
+def _found(facts: Facts) -> list[tuple[str, str, str]]:
     against = _against(facts)
-    if against:
-        lines.append(("", against, ""))
-    lines += _worst(facts)
-    lines += [
+    return [("numbers", _numbers(facts), ""), *([("", against, "")] if against else []), *_worst(facts)]
+
+
+def _rest(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
+    return [
         ("speed", _speed(facts), ""),
         ("stages", _stages(facts), ""),
         ("report", str(run / "report.html"), ""),
     ]
-    return lines
 
 
 def _first(lines: list[tuple[str, str, str]], limit: int, what: str) -> list[tuple[str, str, str]]:
@@ -136,10 +144,10 @@ def _worst(facts: Facts) -> list[tuple[str, str, str]]:
     ]
     lines = []
     for i, span in enumerate(spans[:SPANS_SHOWN]):
-        place = f"partition {text(span.get('partition')) or '?'}, offsets {count(span.get('first_offset'), '?')} to "
-        place += f"{count(span.get('last_offset'), '?')}: {words.label(text(span.get('kind')))}"
+        where = f"partition {text(span.get('partition')) or '?'}, {place(span) or 'place unknown'}"
         blame = text(span.get("blame"))
-        line = f"{place}{f', blame: {blame}' if blame else ''}. {text(span.get('text'))}"
+        line = f"{where}: {words.label(text(span.get('kind')))}{f', blame: {blame}' if blame else ''}"
+        line += f". {text(span.get('text'))}"
         lines.append(("lost" if i == 0 else "", line, "red"))
     more = len(spans) - SPANS_SHOWN + (integer(facts.verdict.get("spans_left_out")) or 0)
     if lines and more > 0:
@@ -150,7 +158,7 @@ def _worst(facts: Facts) -> list[tuple[str, str, str]]:
 def _speed(facts: Facts) -> str:
     metrics = facts.metrics
     if number(metrics.get("throughput_msgs_per_s")) is None and number(metrics.get("cpu_s_per_million")) is None:
-        return NOT_MEASURED
+        return text(metrics.get("speed_note")) or NOT_MEASURED
     parts = [
         figure(metrics.get("throughput_msgs_per_s"), "messages/s", "throughput not measured"),
         figure(metrics.get("cpu_s_per_million"), "CPU s per million", "CPU not measured"),

@@ -74,12 +74,6 @@ class Facts:
         return (text(marks[-1].get("stage")) if marks else "") or "created"
 
     @property
-    def start_ns(self) -> int | None:
-        """The run's start on the monotonic clock that all times of its histories are on."""
-        marks = self.rows(self.run, "marks")
-        return integer(marks[0].get("monotonic_ns")) if marks else None
-
-    @property
     def started(self) -> str:
         """The run's start as people read it, empty where it was not marked."""
         marks = self.rows(self.run, "marks")
@@ -176,7 +170,7 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 def sentences(value: Any) -> list[str]:
-    """A list of texts; an object in it (an error with its place) becomes `where: what`."""
+    """A list of texts; an object in it (an error with its place and remedy) becomes one sentence."""
     if isinstance(value, str):
         return [value]
     found = []

@@ -21,6 +21,7 @@ from harness.rundir import write_text
 PAGE_LIMIT_BYTES = 500_000
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTHS = {"wide": 800, "narrow": 350}
+CLIENT_KEYS = ("role", "spec", "client_version", "librdkafka", "python", "packages", "api", "settings", "given")
 SECRET_WORDS = ("password", "secret", "token", "key.pem", "jaas")
 
 
@@ -232,13 +233,25 @@ def _aside(verdict: dict[str, Any], keys: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{number:,} {name}" for number, name in known if number is not None)
 
 
+def place(row: dict[str, Any]) -> str:
+    """The offsets of a span, or where it has none (it is not in the log) who sent it: `p1 seq 2 – 5`."""
+    for first, last, name in (
+        ("first_offset", "last_offset", ""),
+        ("first_seq", "last_seq", f"{text(row.get('producer'))} seq "),
+    ):
+        begin, end = integer(row.get(first)), integer(row.get(last))
+        if begin is not None:
+            return name + (f"{begin:,}" if end in (None, begin) else f"{begin:,} – {end:,}")
+    return ""
+
+
 def _span(row: dict[str, Any], short: Any) -> dict[str, Any]:
-    first, last = integer(row.get("first_offset")), integer(row.get("last_offset"))
-    offsets = "" if first is None else f"{first:,}" if last in (None, first) else f"{first:,} – {last:,}"
+    detail = text(row.get("detail"))
     return {
         "kind": text(row.get("kind")),
+        "detail": words.label(detail) if detail in words.COMMITTED_AHEAD_OF else "",
         "partition": text(row.get("partition")),
-        "offsets": offsets,
+        "offsets": place(row),
         "count": row.get("count"),
         "blame": short(row.get("blame")),
         "text": short(row.get("text")),
@@ -254,47 +267,41 @@ def _example(row: dict[str, Any], facts: Facts, limits: Limits, short: Any) -> d
         "offset": count(row.get("offset"), ""),
         "identity": "" if not producer and seq is None else f"{producer or '?'} seq {count(seq, '?')}",
         "blame": short(row.get("blame")),
-        "steps": [(since_start(step.get("t_ns"), facts.start_ns), short(step.get("text"))) for step in steps][
-            : limits.steps
-        ],
+        "steps": [(since_first_event(step.get("t_ns")), short(step.get("text"))) for step in steps][: limits.steps],
         "steps_left_out": max(0, len(steps) - limits.steps),
     }
 
 
-def since_start(t_ns: Any, start_ns: int | None) -> str:
-    """A moment in seconds since the run's start, to the millisecond."""
+def since_first_event(t_ns: Any) -> str:
+    """A moment in seconds since the first event of the histories, to the millisecond."""
     moment = integer(t_ns)
-    if moment is None:
-        return ""
-    return f"{(moment - start_ns) / 1e9:.3f} s" if start_ns is not None else f"{moment / 1e9:.3f} s on the host's clock"
+    return "" if moment is None else f"{moment / 1e9:.3f} s"
 
 
 def _pictures(facts: Facts, spans: list[dict[str, Any]], limits: Limits) -> dict[str, Any]:
     ownerships = facts.rows(facts.verdict, "ownerships")
     lost = [span for span in spans if span.get("kind") in words.LOSSES][: limits.spans]
-    within = pictures.time_range(facts.metrics, ownerships, facts.start_ns)
+    within = pictures.time_range(facts.metrics, ownerships)
     throughput, lanes = {}, {}
     for name, width in WIDTHS.items():
         throughput[name] = pictures.throughput(facts.metrics, within=within, width=width)
-        lanes[name] = pictures.lanes(
-            ownerships[: limits.bars], lost, start_ns=facts.start_ns, within=within, width=width
-        )
+        lanes[name] = pictures.lanes(ownerships[: limits.bars], lost, within=within, width=width)
     return {
         "throughput": throughput,
         "lanes": {**lanes, "left_out": max(0, len(ownerships) - limits.bars)},
-        "counted_from": "the run’s start" if facts.start_ns is not None else "the first ownership",
     }
 
 
 def _clients(facts: Facts) -> list[dict[str, Any]]:
-    """Clients with the same everything but a name are one: a restarted consumer is many workers."""
+    """Workers of one role, client and settings are shown as one: a restarted consumer is many of them."""
     groups: dict[str, dict[str, Any]] = {}
     for client in facts.rows(facts.run, "clients"):
         worker, status = text(client.get("worker")) or "?", text(client.get("status"))
-        shared = {key: client[key] for key in client if key not in ("worker", "status", "pid")}
+        shared = {key: client.get(key) for key in CLIENT_KEYS}
         same = json.dumps(shared, sort_keys=True)
-        group = groups.setdefault(same, {"workers": [], "statuses": [], "client": client})
+        group = groups.setdefault(same, {"workers": [], "statuses": [], "errors": [], "client": client})
         group["workers"].append(worker)
+        group["errors"] += [f"{worker}: {error}" for error in reading.sentences(client.get("errors"))]
         if status and status not in group["statuses"]:
             group["statuses"].append(status)
     return list(groups.values())
@@ -332,7 +339,9 @@ def _client(group: dict[str, Any], limits: Limits, short: Any) -> dict[str, Any]
             )
             if text(client.get(key))
         ]
+        + ([("Packages", short(_value("packages", client["packages"])))] if client.get("packages") else [])
         + ([("Ended", short("; ".join(group["statuses"])))] if group["statuses"] else []),
+        "errors": _shown(group["errors"], 20, short),
         "settings": _shown(named, limits.settings, setting),
     }
 

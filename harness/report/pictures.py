@@ -2,6 +2,7 @@
 
 Only numbers are worked out here; the template draws them, so that every text in a picture is escaped like the rest of
 the page. Each picture is laid out for one width in pixels: the page holds a wide and a narrow one and shows what fits.
+All times count from the first event of the run's histories, as in verdict.json and metrics.json.
 """
 
 import itertools
@@ -118,19 +119,11 @@ class Axis:
         return [Tick(self.x(i * step), f"{i * step:.10g}") for i in range(first, last + 1)]
 
 
-def time_range(
-    metrics: dict[str, Any], ownerships: Sequence[dict[str, Any]], start_ns: int | None
-) -> tuple[float, float] | None:
-    """From when to when both pictures go, in seconds since the run's start, so that one stands under the other.
-
-    A history without a mark of its start (a portable one) counts from its first ownership.
-    """
+def time_range(metrics: dict[str, Any], ownerships: Sequence[dict[str, Any]]) -> tuple[float, float] | None:
+    """From when to when both pictures go, in seconds since the first event, so that one stands under the other."""
     seconds, bin_s = _bins(metrics)
-    moments = [seconds[0], seconds[-1] + bin_s] if seconds else []
-    owned = _moments(ownerships)
-    if owned:
-        zero_ns = min(owned) if start_ns is None else start_ns
-        moments += [(min(owned) - zero_ns) / 1e9, (max(owned) - zero_ns) / 1e9]
+    moments = [value / 1e9 for value in _moments(ownerships)]
+    moments += [seconds[0], seconds[-1] + bin_s] if seconds else []
     if not moments:
         return None
     return min(moments), max(max(moments), min(moments) + 0.001)
@@ -160,7 +153,7 @@ def throughput(metrics: dict[str, Any], *, within: tuple[float, float] | None, w
     axis = Axis(*within, LEFT, width - RIGHT)
     panels: list[Panel] = []
     for name, height in PANELS:
-        rates = _rates(metrics["timeline"].get(name), len(seconds), bin_s)
+        rates = _rates(metrics["timeline"].get(name), len(seconds))
         if any(rate is not None for rate in rates):
             top = panels[-1].base + PANEL_GAP if panels else TOP
             middles = [axis.x(start + bin_s / 2) for start in seconds]
@@ -202,11 +195,10 @@ def _panel(name: str, rates: Sequence[float | None], xs: Sequence[float], *, top
     )
 
 
-def _rates(values: Any, bins: int, bin_s: float) -> list[float | None]:
-    """Messages a second per bin; a bin without a number is a gap, never a zero."""
+def _rates(values: Any, bins: int) -> list[float | None]:
+    """Messages a second by bin; a bin without a number is a gap, never a zero."""
     found = [number(value) for value in _list(values)][:bins]
-    found += [None] * (bins - len(found))
-    return [None if value is None else value / bin_s for value in found]
+    return found + [None] * (bins - len(found))
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
@@ -236,7 +228,6 @@ def lanes(
     ownerships: Sequence[dict[str, Any]],
     spans: Sequence[dict[str, Any]],
     *,
-    start_ns: int | None,
     within: tuple[float, float] | None,
     width: int,
 ) -> Lanes | None:
@@ -248,8 +239,7 @@ def lanes(
     ]
     if not known or within is None:
         return None
-    zero_ns = min(_moments(known)) if start_ns is None else start_ns
-    last_ns = zero_ns + round(within[1] * 1e9)
+    last_ns = round(within[1] * 1e9)
     axis = Axis(*within, LEFT, width - RIGHT)
     partitions = sorted({row["partition"] for row in known})
     rows: dict[int, float] = {partition: TOP + i * LANE_HEIGHT for i, partition in enumerate(partitions[:LANES_MAX])}
@@ -263,19 +253,19 @@ def lanes(
         right=width - RIGHT,
         base=base,
         lanes=[Tick(y + LANE_HEIGHT / 2, str(partition)) for partition, y in rows.items()],
-        bars=[_bar(row, rows[row["partition"]], axis, zero_ns, last_ns, members) for row in shown],
-        flags=[flag for span in spans if (flag := _flag(span, shown, rows, axis, zero_ns, last_ns)) is not None],
+        bars=[_bar(row, rows[row["partition"]], axis, last_ns, members) for row in shown],
+        flags=[flag for span in spans if (flag := _flag(span, shown, rows, axis, last_ns)) is not None],
         x_ticks=axis.ticks(),
         lanes_left_out=len(partitions) - len(rows),
         bars_left_out=len([row for row in known if row["partition"] in rows]) - len(shown),
     )
 
 
-def _bar(row: dict[str, Any], y: float, axis: Axis, zero_ns: int, last_ns: int, members: Sequence[str]) -> Bar:
+def _bar(row: dict[str, Any], y: float, axis: Axis, last_ns: int, members: Sequence[str]) -> Bar:
     member = text(row.get("member"))
     end_ns = integer(row.get("end_ns"))
-    begin_s = (row["start_ns"] - zero_ns) / 1e9
-    end_s = ((last_ns if end_ns is None else end_ns) - zero_ns) / 1e9
+    begin_s = row["start_ns"] / 1e9
+    end_s = (last_ns if end_ns is None else end_ns) / 1e9
     x = axis.x(begin_s)
     width = max(1.5, round(axis.x(end_s) - x - 1, 1))
     offsets = "nothing delivered"
@@ -297,7 +287,6 @@ def _flag(
     shown: Sequence[dict[str, Any]],
     rows: dict[int, float],
     axis: Axis,
-    zero_ns: int,
     last_ns: int,
 ) -> Flag | None:
     """Where a lost span belongs: inside the ownership that passed over it, else at the end of the one before."""
@@ -321,7 +310,7 @@ def _flag(
     else:
         at_ns = min((row[2] for row in owned), default=last_ns)
     title = f"{text(span.get('kind')).replace('_', ' ')}: {text(span.get('count')) or 'some'} from offset {first:,}"
-    return Flag(axis.x((at_ns - zero_ns) / 1e9), rows[partition], title)
+    return Flag(axis.x(at_ns / 1e9), rows[partition], title)
 
 
 def _nice(value: float) -> float:

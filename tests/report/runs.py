@@ -30,7 +30,8 @@ HOSTILE = '<script>alert("x")</script>]]></system-out>[bold red]PASS[/]\x00\x1b[
 
 
 def at(seconds: float) -> int:
-    return START_NS + int(seconds * 1e9)
+    """ns since the first event, as the judge tells times."""
+    return int(seconds * 1e9)
 
 
 def passed() -> dict[str, dict[str, Any]]:
@@ -123,8 +124,8 @@ def _metrics() -> dict[str, Any]:
         ],
         "timeline": {
             "t_s": seconds,
-            "delivered": [0 if t < 9.4 or (i % 22) < 3 else 210 + wave[i] for i, t in enumerate(seconds)],
-            "produced": [1_020 + wave[i] if t < 8.4 else 0 for i, t in enumerate(seconds)],
+            "delivered": [0 if t < 9.4 or (i % 22) < 3 else 2_100 + 10 * wave[i] for i, t in enumerate(seconds)],
+            "produced": [10_200 + 10 * wave[i] if t < 8.4 else 0 for i, t in enumerate(seconds)],
         },
         "marks": [
             {"t_s": t, "text": f"c{i + 2} started"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.report.console import summary
+from harness.report.console import print_verdict, summary
 
 from . import runs
 
@@ -26,7 +26,7 @@ def test_a_fail_in_a_dozen_lines(tmp_path: Path) -> None:
     assert "client     kafka-python==2.0.2, iterator, on Python 3.8.20" in lines
     assert "numbers    40,000 sent → 40,000 acked → 40,000 in the log → 39,584 delivered (39,584 deliveries)" in lines
     assert "           416 committed ahead (416 never handed over)" in lines
-    assert any(line.startswith("lost       partition 1, offsets 2,192 to 2,399: committed ahead") for line in lines)
+    assert any(line.startswith("lost       partition 1, 2,192 – 2,399: committed ahead") for line in lines)
     assert "speed      1,834 messages/s, 121 CPU s per million, 84.3 MB" in lines
     assert lines[-1] == f"report     {tmp_path}/report.html"
 
@@ -59,7 +59,7 @@ def test_hostile_text_is_neither_markup_nor_escape_nor_a_line_of_its_own(tmp_pat
 
 def test_nothing_known_is_unknown_and_said(tmp_path: Path) -> None:
     text = printed(tmp_path, {})
-    assert text.startswith("UNKNOWN  unnamed scenario")
+    assert text.startswith("UNKNOWN\nwhy        This run has no verdict")
     assert "numbers    not measured" in text
     assert "speed      not measured" in text
     assert "23 checks not judged" in text
@@ -77,3 +77,17 @@ def test_reports_are_imported_without_their_libraries() -> None:
     modules = ", ".join(f"harness.report.{name}" for name in ("page", "console", "junit", "parquet", "progress"))
     code = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_verdict_alone(tmp_path: Path) -> None:
+    out = io.StringIO()
+    print_verdict(runs.failed()["verdict.json"], Console(file=out))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "FAIL  at least once"
+    assert [line.split()[0] for line in lines[1:]] == ["why", "They", "numbers", "416", "lost", "partition"]
+
+
+def test_speed_that_is_not_measured_says_why(tmp_path: Path) -> None:
+    files = runs.unknown()
+    files["metrics.json"]["speed_note"] = "speed is not measured in a run with restarts: use a speed scenario"
+    assert "speed      speed is not measured in a run with restarts" in printed(tmp_path, files)

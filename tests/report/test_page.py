@@ -106,11 +106,25 @@ def test_every_loss_has_its_evidence(tmp_path: Path) -> None:
     assert found.text.count("committed ahead: 208 from offset") == 4, "two flags, in the wide and the narrow picture"
 
 
-def test_times_without_a_start_say_what_clock_they_are_on() -> None:
-    assert page.since_start(2_500_000_000, 1_000_000_000) == "1.500 s"
-    assert page.since_start(2_500_000_000, None) == "2.500 s on the host's clock"
-    assert page.since_start(None, 1) == ""
-    assert page.since_start(True, 1) == ""
+def test_a_time_is_told_to_the_millisecond() -> None:
+    assert page.since_first_event(2_500_400_000) == "2.500 s"
+    assert page.since_first_event(None) == ""
+    assert page.since_first_event(True) == ""
+
+
+def test_what_is_not_in_the_log_is_named_by_its_sender(tmp_path: Path) -> None:
+    files = runs.failed()
+    span = {"kind": "publish_loss", "partition": 0, "producer": "p1", "first_seq": 2, "last_seq": 5, "count": 4}
+    files["verdict.json"]["spans"] = [span, {"kind": "committed_ahead", "detail": "in_flight", "first_offset": 7}]
+    text = read(tmp_path, files).text
+    assert "publish loss 0 p1 seq 2 – 5 4" in text
+    assert "committed ahead in flight 7 ?" in text
+
+
+def test_what_a_client_raised_is_shown(tmp_path: Path) -> None:
+    files = runs.passed()
+    files["run.json"]["clients"][1]["errors"] = [{"where": "poll", "error": "CommitFailedError", "fatal": False}]
+    assert "What the client raised: c2: poll: CommitFailedError" in read(tmp_path, files).text
 
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
@@ -170,6 +184,22 @@ def test_rows_may_lack_every_key(tmp_path: Path) -> None:
         files[name][key] = [{}]
     text = read(tmp_path, files).text
     assert "Ownership of partitions: not recorded." in text
+
+
+@pytest.mark.parametrize("value", [None, "text", 7, -1, 1e300, [7], {"a": 1}, True])
+def test_every_key_of_a_row_may_be_wrong(tmp_path: Path, value: Any) -> None:
+    files = runs.failed()
+    for content, key in (
+        (files["verdict.json"], "spans"), (files["verdict.json"], "examples"), (files["verdict.json"], "partitions"),
+        (files["verdict.json"], "ownerships"), (files["metrics.json"], "stages"), (files["metrics.json"], "marks"),
+        (files["run.json"], "clients"), (files["run.json"], "marks"),
+    ):  # fmt: skip
+        for name in list(content[key][0]):
+            kept = content[key][0][name]
+            content[key][0][name] = value
+            runs.write(tmp_path, files)
+            page.render(reading.read(tmp_path))
+            content[key][0][name] = kept
 
 
 def test_what_is_not_a_list_of_objects_is_named(tmp_path: Path) -> None:

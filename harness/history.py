@@ -132,6 +132,12 @@ class History:
     faults: list[Event] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)  # sentences: what is missing or was cut, never a pass
     explicit_processing: bool = False
+    identified: bool = False  # every message carries its identity, so a delivery without one is not what was sent
+
+    def producer_name(self, number: int) -> str:
+        """A producer's name; a damaged identity may tell of one that never was."""
+        return self.producers[number] if number < len(self.producers) else f"producer {number}"
+
     acked_at: list[tuple[int, int]] = field(default_factory=list)  # (ns, messages), for pictures only
     delivered_at: list[tuple[int, int]] = field(default_factory=list)
 

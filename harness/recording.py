@@ -60,7 +60,7 @@ def read(run: RunDir) -> History:
     workers = [read_file(path) for path in files]
     own, torn = _own_events(run.events)
     judging = run.meta.get("judging") or {}
-    history = History(run=_run_info(run, judging, workers))
+    history = History(run=_run_info(run, judging, workers), identified=True)
     history.torn += torn
     if not files:
         history.torn.append("no worker has recorded anything")

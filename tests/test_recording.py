@@ -377,6 +377,35 @@ def test_a_message_that_lost_its_name_on_the_way(tmp_path: Path) -> None:
     assert verdict["verdict"] == "FAIL"
 
 
+def test_a_stranger_in_the_log_is_a_phantom_alone(tmp_path: Path) -> None:
+    files = {
+        **CLEAN,
+        "c1": CONSUMER + frame(DELIVER, 9, [(-1, 3), (-1, 4)]) + LEAVE,
+        "reader": READER + frame(LOG, 91, [(-1, 3), (-1, 4)]) + LOG_END,
+    }
+    verdict = judge(recording.read(make_run(tmp_path, files, OWN)))
+    assert {kind: count for kind, count in verdict["anomalies"].items() if count} == {"phantom": 2}
+
+
+def test_strangers_in_throughput_mode_are_phantoms(tmp_path: Path) -> None:
+    """They have neither identity nor offset, so nothing but their number is known."""
+    begin = header() + JOIN
+    files = {**CLEAN, "c1": begin + frame(DELIVER_KEYS, 7, [*span(0, 3), (-1, 0), (-1, 0)]) + LEAVE}
+    verdict = judge(recording.read(make_run(tmp_path, files, OWN)))
+    assert {kind: count for kind, count in verdict["anomalies"].items() if count} == {"phantom": 2}
+    assert verdict["verdict"] == "FAIL"
+
+
+def test_a_stretch_of_keys_of_which_the_log_holds_a_part(tmp_path: Path) -> None:
+    files = {
+        **CLEAN,
+        "c1": header() + JOIN + frame(DELIVER_KEYS, 7, span(0, 3)) + LEAVE,
+        "reader": header(role="read_log", worker="reader") + frame(LOG, 91, span(0, 2)) + LOG_END,
+    }
+    verdict = judge(recording.read(make_run(tmp_path, files, OWN)))
+    assert (verdict["verdict"], verdict["deliveries"]) == ("PASS", 3)
+
+
 def test_a_producer_that_nobody_knows(tmp_path: Path) -> None:
     """A damaged key may name one: it is a phantom, and told as such."""
     strange = READER + frame(LOG, 91, [(3, 3)]).replace(key(3, 0), key(3, 0, producer=9)) + LOG_END

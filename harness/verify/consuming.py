@@ -18,7 +18,7 @@ and a commit covered it, it is committed ahead, *in flight*; otherwise being han
 
 from dataclasses import dataclass
 
-from harness.history import NEVER, NO_PRODUCER, Event, Rows, RunInfo, joined
+from harness.history import NEVER, NO_OFFSET, NO_PRODUCER, Event, Rows, RunInfo, joined
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.ownership import Commit, Ownership, Ownerships
@@ -37,6 +37,7 @@ class Consumed:
     finished: Intervals
     nowhere: Intervals  # offsets handed over without identity at which the log holds nothing
     strays: Rows  # handed over, though their identity names another partition
+    strangers: int  # handed over with neither identity nor offset
 
 
 def read_consumed(produced: Produced, ownerships: list[Ownership], outside: list[Rows]) -> Consumed:
@@ -44,11 +45,12 @@ def read_consumed(produced: Produced, ownerships: list[Ownership], outside: list
     rows = joined([rows for ownership in ownerships for rows in ownership.parts] + outside)
     strays = rows[(rows["asked"] != produced.partition) & (rows["producer"] != NO_PRODUCER)]
     rows = rows[(rows["asked"] == produced.partition) | (rows["producer"] == NO_PRODUCER)]
-    nameless = rows[rows["producer"] == NO_PRODUCER]
+    strange = (rows["producer"] == NO_PRODUCER) & (rows["offset"] == NO_OFFSET)
+    nameless = rows[(rows["producer"] == NO_PRODUCER) & ~strange]
     by_offset = Intervals.of(nameless["offset"], nameless["length"])
     held = Intervals.of(produced.log["offset"], produced.log["length"])
     done = rows[rows["done"] != NEVER]
-    nameless_done = done[done["producer"] == NO_PRODUCER]
+    nameless_done = nameless[nameless["done"] != NEVER]
     return Consumed(
         partition=produced.partition,
         ownerships=ownerships,
@@ -58,6 +60,7 @@ def read_consumed(produced: Produced, ownerships: list[Ownership], outside: list
         | identities_at(Intervals.of(nameless_done["offset"], nameless_done["length"]), produced.log),
         nowhere=by_offset - held if produced.log_end is not None else NOTHING,
         strays=strays,
+        strangers=int(rows["length"][strange].sum()),
     )
 
 

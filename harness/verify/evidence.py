@@ -61,13 +61,12 @@ def _first_messages(finding: Finding, witnesses: Witnesses) -> list[tuple[int | 
 
 
 def _example(finding: Finding, offset: int | None, identity: int | None, witnesses: Witnesses) -> dict[str, Any]:
-    producers = witnesses.history.producers
     return {
         "kind": finding.kind,
         "detail": finding.detail,
         "partition": finding.partition,
         "offset": offset,
-        "producer": producers[identity >> SEQ_BITS] if identity is not None else None,
+        "producer": witnesses.history.producer_name(identity >> SEQ_BITS) if identity is not None else None,
         "seq": identity & ((1 << SEQ_BITS) - 1) if identity is not None else None,
         "blame": finding.blame,
         "text": finding.text,
@@ -80,7 +79,7 @@ def _timeline(finding: Finding, offset: int | None, identity: int | None, witnes
     history, known = witnesses.history, witnesses.known
     lines: list[tuple[int, str]] = []
     if identity is not None:
-        name = history.producers[identity >> SEQ_BITS]
+        name = history.producer_name(identity >> SEQ_BITS)
         for rows, text in ((history.sends, "sent by {}"), (history.acks, "acked to {}")):
             lines += [(at, text.format(name) + told) for at, told in _answers(rows, finding.partition, identity)]
         for rows, text in ((history.nacks, "refused"), (history.unknowns, "no certain answer")):
@@ -200,7 +199,7 @@ def _span(finding: Finding, start: int, end: int, *, by_offset: bool, witnesses:
         "partition": finding.partition,
         "first_offset": start if by_offset else None,
         "last_offset": end - 1 if by_offset else None,
-        "producer": witnesses.history.producers[first >> SEQ_BITS] if first is not None else None,
+        "producer": witnesses.history.producer_name(first >> SEQ_BITS) if first is not None else None,
         "first_seq": first & mask if first is not None else None,
         "last_seq": (first & mask) + end - start - 1 if first is not None and not by_offset else None,
         "count": end - start,

@@ -77,8 +77,13 @@ def placed(rows: Rows, log: Rows) -> Rows:
     found["seq"] += first - mine[i]
     found["offset"] = log["offset"][j] + first - base.starts[j]
     found["length"] = last - first
-    short = np.ones(len(rows), bool)
-    short[i] = np.bincount(i, last - first, len(rows))[i] < rows["length"][i]
-    rest = rows[~lost | short]
-    order = np.concatenate((i, np.flatnonzero(~lost | short)))
-    return joined([found, rest])[np.argsort(order, kind="stable")]
+    short = np.flatnonzero(lost & (np.bincount(i, last - first, len(rows)) < rows["length"]))
+    absent: list[Rows] = []
+    for number in short.tolist():  # an exception: handed over, and not in the log
+        begin = int(mine[number])
+        for start, end in Intervals.span(begin, begin + int(rows["length"][number])) - base:
+            absent.append(_cut(rows[number], start - begin, end - begin, rows.dtype))
+            absent[-1]["offset"] = NO_OFFSET
+            i = np.append(i, number)
+    order = np.concatenate((i, np.flatnonzero(~lost)))
+    return joined([found, *absent, rows[~lost]])[np.argsort(order, kind="stable")]

@@ -175,10 +175,11 @@ def log_findings(produced: Produced) -> list[Finding]:
     return findings
 
 
-def strangers(produced: Produced, delivered: Intervals, nowhere: Intervals) -> list[Finding]:
+def strangers(produced: Produced, delivered: Intervals, nowhere: Intervals, unnamed: int) -> list[Finding]:
     """Messages in the log or handed over that nobody sent, or of which the client said that they were not written.
 
-    `nowhere`: offsets handed over without identity at which the log holds nothing.
+    `nowhere`: offsets handed over without identity at which the log holds nothing; `unnamed`: how many had no offset
+    either.
     """
     findings = []
     never = ((produced.in_log | delivered) - produced.sent) | (produced.nacked & (produced.in_log | delivered))
@@ -196,6 +197,9 @@ def strangers(produced: Produced, delivered: Intervals, nowhere: Intervals) -> l
         offsets = Intervals.of(nameless["offset"], nameless["length"])
         text = f"{messages(offsets.total)} in the log of partition {produced.partition} that are not of this run"
         findings.append(Finding("phantom", produced.partition, offsets.total, "producer", text, offsets=offsets))
+    if unnamed:
+        text = f"{messages(unnamed)} handed over that are not of this run"
+        findings.append(Finding("phantom", produced.partition, unnamed, "consumer", text))
     if nowhere.total:
         text = f"{messages(nowhere.total)} handed over from partition {produced.partition} that the log does not hold"
         findings.append(Finding("phantom", produced.partition, nowhere.total, "consumer", text, offsets=nowhere))

@@ -109,10 +109,13 @@ def double_owners(consumed: Consumed) -> list[Finding]:
     return findings
 
 
-def two_values(produced: Produced, consumed: Consumed) -> list[Finding]:
-    """Offsets handed over as one identity that the log, or another delivery, holds as another one."""
+def two_values(produced: Produced, consumed: Consumed, *, identified: bool) -> list[Finding]:
+    """Offsets handed over as one identity that the log, or another delivery, holds as another one.
+
+    Where every message is `identified`, one that was handed over without its identity counts as another one.
+    """
     rows = consumed.deliveries
-    rows = rows[(rows["producer"] != NO_PRODUCER) & (rows["offset"] != NO_OFFSET)]
+    rows = rows[(identified | (rows["producer"] != NO_PRODUCER)) & (rows["offset"] != NO_OFFSET)]
     log = produced.log
     if produced.log_end is None:
         return _contradictions(produced.partition, rows)
@@ -122,7 +125,8 @@ def two_values(produced: Produced, consumed: Consumed) -> list[Finding]:
     i, j = overlapping(rows["offset"], rows["offset"] + rows["length"], held)
     here = (identities(rows) - rows["offset"])[i]
     there = (identities(log) - log["offset"])[j]
-    wrong = (here != there) | (log["producer"][j] == NO_PRODUCER)
+    named = rows["producer"][i] != NO_PRODUCER
+    wrong = (log["producer"][j] != rows["producer"][i]) | (named & (here != there))
     first = np.maximum(rows["offset"][i], held.starts[j])[wrong]
     last = np.minimum((rows["offset"] + rows["length"])[i], held.ends[j])[wrong]
     offsets = Intervals.of(first, last - first)

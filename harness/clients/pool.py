@@ -1,0 +1,305 @@
+"""Workers: started in their client's environment, watched through their control pipe, and always ended.
+
+The contract with a worker is `harness/worker/README.md`. However a worker ends, its `WorkerEnd` says how: it told so
+itself (`ended`), it died (`crashed`), somebody killed it (`killed`), or it had to be killed because it no longer answered
+(`hung`). A line that cannot be read is an error of that worker, never dropped.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import struct
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from harness import proc
+from harness.errors import HarnessError
+
+WORKER = Path(__file__).resolve().parent.parent / "worker"
+STOP_GRACE_S = 10.0
+TERMINATE_GRACE_S = 3.0
+STACK_S = 0.5
+POLL_S = 0.02
+LINE_BYTES_MAX = 1 << 20
+LAST_LINES = 12
+
+Status = Literal["ended", "crashed", "killed", "hung"]
+
+
+@dataclass(frozen=True)
+class WorkerEnd:
+    """How a worker ended.
+
+    exit_status: as subprocess tells it, negative for a signal. ended: the worker's own last line, if it wrote one.
+    error: its last fatal error, or else its last error. last_lines: the end of its log.
+    """
+
+    name: str
+    status: Status
+    exit_status: int
+    ended: dict[str, Any] | None
+    error: str | None
+    last_lines: str
+    log: Path
+
+    def describe(self) -> str:
+        """What happened, for a person: exit status or signal by name, the last error, the log's end and its path."""
+        if self.status == "ended":
+            why = (self.ended or {}).get("why")
+            what = f"{self.name} ended: {why}" if self.error is None else f"{self.name} ended: {why}: {self.error}"
+        else:
+            how = {"crashed": "died", "killed": "was killed", "hung": "no longer answered and was killed"}[self.status]
+            what = f"{self.name} {how}: {exit_words(self.exit_status)}"
+            if self.error is not None:
+                what += f"; its last error: {self.error}"
+        if self.status == "ended" and self.error is None:
+            return what
+        return f"{what}\n{self.last_lines or '(its log is empty)'}\nfull log: {self.log}"
+
+
+def exit_words(status: int) -> str:
+    """`signal SIGKILL`, or `exit status 1`."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"signal {signal.Signals(-status).name}"
+    except ValueError:
+        return f"signal {-status}"
+
+
+class Worker:
+    """One worker process. Nothing here blocks but `wait`, `stop` and `end`, which have limits."""
+
+    def __init__(self, env_python: Path, config: dict[str, Any], *, log: Path) -> None:
+        self.name = str(config["worker"])
+        self.log = log
+        self.history = Path(config["history"])
+        self.hello: dict[str, Any] | None = None
+        self.effective: dict[str, Any] | None = None
+        self.ended: dict[str, Any] | None = None
+        self.errors: list[dict[str, Any]] = []
+        self._buffer = b""
+        self._eof = False
+        self._hung = False
+        self._signalled = False
+        theirs_in, self._out = os.pipe()
+        self._in, theirs_out = os.pipe()
+        try:
+            self.process = _spawn(env_python, theirs_in, theirs_out, log)
+        except OSError as error:
+            os.close(self._out)
+            os.close(self._in)
+            raise HarnessError(
+                "worker-failed",
+                f"{self.name}: {env_python} cannot be started: {error.strerror}",
+                "The client's environment is damaged; remove it, and it will be built again.",
+            ) from error
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+        os.set_blocking(self._in, False)
+        self.send(config)
+
+    # ---- talking -----------------------------------------------------------------------------------------------------
+
+    def send(self, line: dict[str, Any]) -> None:
+        """Write one line of control. A worker that no longer listens has ended, which `poll` will find."""
+        data = (json.dumps(line) + "\n").encode()
+        with contextlib.suppress(BrokenPipeError):
+            while data:
+                data = data[os.write(self._out, data) :]
+
+    def poll(self) -> None:
+        """Take the control lines that have come."""
+        if self._eof:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._in, selectors.EVENT_READ)
+            while selector.select(0):
+                data = os.read(self._in, 65536)
+                self._buffer += data
+                if not data:
+                    self._eof = True
+                    break
+        *lines, self._buffer = self._buffer.split(b"\n")
+        if self._buffer and (self._eof or len(self._buffer) > LINE_BYTES_MAX):
+            lines.append(self._buffer)
+            self._buffer = b""
+        for line in lines:
+            self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            data = json.loads(line)
+            kind = data["type"]
+        except (ValueError, KeyError, TypeError):
+            self._error(f"unreadable control line {line[:200]!r}")
+            return
+        if kind == "hello":
+            self.hello = data
+        elif kind == "settings":
+            self.effective = data.get("effective")
+        elif kind == "error":
+            self.errors.append(data)
+        elif kind == "ended":
+            self.ended = data
+        else:
+            self._error(f"control line of unknown type {kind!r}")
+
+    def _error(self, text: str) -> None:
+        self.errors.append({"type": "error", "where": "control", "error": text, "fatal": True})
+
+    def watch_count(self) -> tuple[int, int]:
+        """(messages recorded so far, when the last of them), from the live counters of its history; for watching."""
+        try:
+            with self.history.open("rb") as file:
+                header = file.read(48)
+        except OSError:
+            return 0, 0
+        if len(header) < 48:
+            return 0, 0
+        count, last_ns = struct.unpack_from("<QQ", header, 32)
+        return count, last_ns
+
+    # ---- ending ------------------------------------------------------------------------------------------------------
+
+    def finished(self) -> bool:
+        """Whether the process has ended."""
+        return self.process.poll() is not None
+
+    def wait(self, timeout_s: float) -> WorkerEnd | None:
+        """Wait until it ends by itself; None when it has not after `timeout_s`."""
+        if self._await_end(timeout_s):
+            return self.end()
+        return None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal as a fault does; its end by it is then `killed`."""
+        self._signalled = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
+
+    def stop(self, *, timeout_s: float = STOP_GRACE_S) -> WorkerEnd:
+        """Ask it to end in order; then SIGTERM; then, its stack written to its log, SIGKILL."""
+        if not self.finished():
+            self.send({"cmd": "stop"})
+            if not self._await_end(timeout_s):
+                self._terminate()
+        return self.end()
+
+    def _terminate(self) -> None:
+        self.process.terminate()
+        if self._await_end(TERMINATE_GRACE_S):
+            return
+        self._hung = True
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGUSR2)
+        self._await_end(STACK_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _await_end(self, timeout_s: float) -> bool:
+        """Take its lines meanwhile, or it might block in writing one."""
+        deadline = time.monotonic() + timeout_s
+        while not self.finished():
+            self.poll()
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def end(self) -> WorkerEnd:
+        """How it ended. Only for a worker that has `finished`."""
+        status = self.process.wait()
+        self.poll()
+        self._close()
+        fatal = [error for error in self.errors if error.get("fatal")]
+        last = (fatal or self.errors)[-1] if self.errors else None
+        error = None if last is None else f"{last.get('where')}: {last.get('error')}"
+        orderly = self.ended is not None
+        if orderly and not fatal:
+            error = None
+        return WorkerEnd(
+            self.name, self._status(), status, self.ended, error, proc.last_lines(self.log, LAST_LINES), self.log
+        )
+
+    def _status(self) -> Status:
+        if self._hung:
+            return "hung"
+        if self.ended is not None:
+            return "ended"
+        killed = self.process.returncode == -signal.SIGKILL or (self._signalled and self.process.returncode < 0)
+        return "killed" if killed else "crashed"
+
+    def _close(self) -> None:
+        self._eof = True
+        for fd in (self._in, self._out):
+            if fd >= 0:
+                os.close(fd)
+        self._in = self._out = -1
+
+    def abandon(self, deadline: float) -> None:
+        """End it in any case, in order if it does that before `deadline`."""
+        if not self.finished():
+            if not self._await_end(max(0.0, deadline - time.monotonic())):
+                self._terminate()
+        self._close()
+
+
+def _spawn(env_python: Path, theirs_in: int, theirs_out: int, log: Path) -> "subprocess.Popen[bytes]":
+    argv = [env_python, "-I", WORKER, "--control-in", str(theirs_in), "--control-out", str(theirs_out)]
+    return proc.start(argv, log=log, env=_environment(), pass_fds=(theirs_in, theirs_out))
+
+
+def _environment() -> dict[str, str]:
+    """The harness's own, without what would change the client's Python."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    # A hashed order of sets and dicts would make runs of the same seed differ.
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"}
+
+
+def start_worker(env_python: Path, config: dict[str, Any], *, log: Path) -> Worker:
+    """Start one worker. Whoever starts it without a `Pool` must stop it."""
+    return Worker(env_python, config, log=log)
+
+
+class Pool:
+    """A context: whatever it started has ended when it is left, in whatever way."""
+
+    def __init__(self, *, grace_s: float = STOP_GRACE_S) -> None:
+        self.grace_s = grace_s
+        self.workers: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, env_python: Path, config: dict[str, Any], *, log: Path) -> Worker:
+        worker = start_worker(env_python, config, log=log)
+        self.workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        """Stop all at once, then wait for each; a second interrupt kills what is left."""
+        workers, self.workers = self.workers, []
+        try:
+            for worker in workers:
+                if not worker.finished():
+                    worker.send({"cmd": "stop"})
+            deadline = time.monotonic() + self.grace_s
+            for worker in workers:
+                worker.abandon(deadline)
+        finally:
+            for worker in workers:
+                if not worker.finished():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(worker.process.pid, signal.SIGKILL)
+                    worker.process.wait()

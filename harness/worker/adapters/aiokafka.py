@@ -1,0 +1,180 @@
+"""aiokafka: `async for message in consumer`, `getone` and `getmany`."""
+
+from __future__ import absolute_import
+
+import asyncio
+import itertools
+import ssl
+from operator import attrgetter
+
+import aiokafka
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from adapters.parts import ConsumerParts, Fields, ProducerParts, plain_settings
+
+# Certainly not written, by the names of the exceptions.
+DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
+
+
+def versions():
+    return {"client_version": aiokafka.__version__}
+
+
+def connection_settings(connection):
+    settings = {"bootstrap_servers": connection["bootstrap"]}
+    if connection["security"] == "mutual_tls":
+        context = ssl.create_default_context(cafile=connection["ca"])
+        context.load_cert_chain(connection["cert"], connection["key"])
+        settings.update(security_protocol="SSL", ssl_context=context)
+    return settings
+
+
+def given_settings(settings):
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+
+
+def effective_settings(client, given):
+    """What was given, over what the object keeps of its arguments and defaults."""
+    kept = {
+        name[1:]: value
+        for name, value in vars(client).items()
+        if name.startswith("_") and isinstance(value, (str, int, float, bool, type(None))) and name != "_closed"
+    }
+    return plain_settings(dict(kept, **given))
+
+
+class Consumer(ConsumerParts):
+    asynchronous = True
+    fields = Fields(attrgetter("key"), attrgetter("offset"), attrgetter("partition"), attrgetter("value"))
+
+    def __init__(self, config):
+        super().__init__(config)
+        if self.reads_log:
+            self.api, self.max_records = "getmany", None
+        self.shape = "batch" if self.api == "getmany" else "messages"
+        self.call = self.api
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        settings = connection_settings(config["connection"])
+        settings["group_id"] = self.group
+        if self.group is None:
+            settings.update(enable_auto_commit=False, auto_offset_reset="earliest")
+        settings.update(given_settings(config["settings"]))
+        self._consumer = self.loop.run_until_complete(self._make(settings))
+        self.effective = effective_settings(self._consumer, settings)
+
+    async def _make(self, settings):
+        topics = (self.topic,) if self.group is not None else ()
+        return AIOKafkaConsumer(*topics, **settings)
+
+    def start(self):
+        self.loop.run_until_complete(self._start())
+
+    async def _start(self):
+        await self._consumer.start()
+        if self.group is None:
+            parts = self._parts()
+            self._consumer.assign(parts)
+            await self._consumer.seek_to_beginning(*parts)
+
+    def _parts(self):
+        return [TopicPartition(self.topic, partition) for partition in self.partitions]
+
+    async def batch(self):
+        batches = await self._consumer.getmany(timeout_ms=self.timeout_ms, max_records=self.max_records)
+        groups = [(part.partition, len(messages)) for part, messages in batches.items()]
+        return list(itertools.chain.from_iterable(batches.values())), groups
+
+    @property
+    def one(self):
+        # `async for` calls __anext__().
+        return self._consumer.__anext__ if self.api == "iterator" else self._consumer.getone
+
+    def assignment(self):
+        return [part.partition for part in self._consumer.assignment()]
+
+    def positions(self, partitions):
+        """position() is a coroutine that may wait for the broker; what the object knows by now is read instead."""
+        subscription = self._consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return {}
+        found = {}
+        for part in subscription.assignment.tps:
+            state = subscription.assignment.state_value(part)
+            if part.partition in partitions and state is not None and state.has_valid_position:
+                found[part.partition] = state.position
+        return found
+
+    def bounds(self):
+        """(first offset, end) of every partition."""
+        return self.loop.run_until_complete(self._bounds())
+
+    async def _bounds(self):
+        starts = await self._consumer.beginning_offsets(self._parts())
+        ends = await self._consumer.end_offsets(self._parts())
+        return {part.partition: (starts[part], ends[part]) for part in starts}
+
+    def close(self):
+        self.loop.run_until_complete(self._consumer.stop())
+
+
+class Producer(ProducerParts):
+    call = "send"
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        settings = connection_settings(config["connection"])
+        settings.update(given_settings(config["settings"]))
+        self.idempotent = bool(settings.get("enable_idempotence", False))
+        self._producer = self.loop.run_until_complete(self._make(settings))
+        self.effective = effective_settings(self._producer, settings)
+        self._open = []  # (key, partition, future), in the order of sending
+        self._failures = []
+
+    async def _make(self, settings):
+        return AIOKafkaProducer(**settings)
+
+    def start(self):
+        self.loop.run_until_complete(self._producer.start())
+
+    def send(self, rows):
+        self.loop.run_until_complete(self._send(rows))
+
+    async def _send(self, rows):
+        for partition, key, value in rows:
+            try:
+                future = await self._producer.send(self.topic, value=value, key=key, partition=partition)
+            except Exception as error:
+                # Raised before the message was put into a batch: certainly not written.
+                self._failures.append((key, partition, True, "%s: %s" % (type(error).__name__, error)))
+            else:
+                self._open.append((key, partition, future))
+
+    def answers(self):
+        acked, failures, still_open = ([], [], []), self._failures, []
+        for row in self._open:
+            key, partition, future = row
+            if not future.done():
+                still_open.append(row)
+                continue
+            error = asyncio.CancelledError() if future.cancelled() else future.exception()
+            if error is None:
+                acked[0].append(key)
+                acked[1].append(future.result().offset)
+                acked[2].append(future.result().partition)
+            else:
+                name = type(error).__name__
+                failures.append((key, partition, name in DEFINITE, "%s: %s" % (name, error)))
+        self._open, self._failures = still_open, []
+        return acked, failures
+
+    def flush(self, timeout_s):
+        futures = [row[2] for row in self._open]
+        if futures:
+            self.loop.run_until_complete(asyncio.wait(futures, timeout=timeout_s))
+        return sum(not future.done() for future in futures)
+
+    def close(self):
+        self.loop.run_until_complete(asyncio.wait_for(self._producer.stop(), 10))

@@ -1,0 +1,206 @@
+"""confluent-kafka: `poll` (one message a call) and `consume` (many)."""
+
+import time
+from functools import partial
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from adapters.parts import ConsumerParts, Fields, ProducerParts, plain_settings
+from kafka_worker.clock import now_ns
+
+READER_RECORDS = 10000
+REQUEST_TIMEOUT_S = 30
+COMMITTED_INTERVAL_S = 2
+
+# Certainly not written: refused by the library or the broker before anything was appended. Everything else, timeouts
+# above all, may have been written.
+DEFINITE = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._PURGE_QUEUE,
+    KafkaError._QUEUE_FULL,
+}
+
+
+def versions():
+    return {"client_version": confluent_kafka.version()[0], "librdkafka": confluent_kafka.libversion()[0]}
+
+
+def connection_settings(connection):
+    settings = {"bootstrap.servers": connection["bootstrap"]}
+    if connection["security"] == "mutual_tls":
+        settings.update(
+            {
+                "security.protocol": "SSL",
+                "ssl.ca.location": connection["ca"],
+                "ssl.certificate.location": connection["cert"],
+                "ssl.key.location": connection["key"],
+                "ssl.endpoint.identification.algorithm": "https",
+            }
+        )
+    return settings
+
+
+class Consumer(ConsumerParts):
+    fields = Fields(Message.key, Message.offset, Message.partition, Message.value)
+
+    def __init__(self, config):
+        super().__init__(config)
+        if self.reads_log:
+            self.api, self.max_records = "consume", READER_RECORDS
+        self.shape = "messages" if self.api == "poll" else "batch"
+        self.call = self.api
+        settings = connection_settings(config["connection"])
+        # librdkafka demands the name of a group even of a consumer that belongs to none.
+        settings["group.id"] = self.group or "harness-%s" % config["worker"]
+        if self.group is None:
+            settings.update({"enable.auto.commit": False, "auto.offset.reset": "earliest"})
+        if self.reads_log:
+            settings.update({"isolation.level": "read_uncommitted", "check.crcs": True})
+        settings.update(config["settings"])
+        self.effective = dict(plain_settings(settings), librdkafka=confluent_kafka.libversion()[0])
+        # These two only report.
+        settings.update({"on_commit": self._on_commit, "error_cb": self._on_error})
+        self._consumer = confluent_kafka.Consumer(settings)
+        self._committed_at = 0.0
+
+    def start(self):
+        if self.group is not None:
+            self._consumer.subscribe([self.topic])
+        else:
+            beginning = confluent_kafka.OFFSET_BEGINNING
+            self._consumer.assign([TopicPartition(self.topic, partition, beginning) for partition in self.partitions])
+
+    def batch(self):
+        if self.max_records is None:
+            return self._consumer.consume(timeout=self.timeout_ms / 1000.0), None
+        return self._consumer.consume(self.max_records, self.timeout_ms / 1000.0), None
+
+    def messages(self):
+        return iter(partial(self._consumer.poll, self.timeout_ms / 1000.0), None)
+
+    def assignment(self):
+        return [part.partition for part in self._consumer.assignment()]
+
+    def positions(self, partitions):
+        """Where the client stands; where it has delivered nothing yet, where its group stands."""
+        owned = set(self.assignment())
+        asked = [TopicPartition(self.topic, partition) for partition in partitions if partition in owned]
+        if not asked:
+            return {}
+        found = {part.partition: part.offset for part in self._consumer.position(asked) if part.offset >= 0}
+        unknown = [part for part in asked if part.partition not in found]
+        if unknown and self.group and time.monotonic() - self._committed_at > COMMITTED_INTERVAL_S:
+            for part in self._consumer.committed(unknown, timeout=REQUEST_TIMEOUT_S):
+                if part.offset >= 0:
+                    found[part.partition] = part.offset
+            self._committed_at = time.monotonic()
+        return found
+
+    def bounds(self):
+        """(first offset, end) of every partition."""
+        return {
+            partition: self._consumer.get_watermark_offsets(
+                TopicPartition(self.topic, partition), timeout=REQUEST_TIMEOUT_S
+            )
+            for partition in self.partitions
+        }
+
+    @staticmethod
+    def error_of(message):
+        error = message.error()
+        if error is None:
+            return None
+        return "" if error.code() == KafkaError._PARTITION_EOF else str(error)
+
+    def close(self):
+        self._consumer.close()
+
+    def _on_commit(self, error, partitions):
+        t_ns = now_ns()
+        for part in partitions:
+            failed = error or part.error
+            if part.offset >= 0:
+                event = {"type": "commit", "partition": part.partition, "offset": part.offset, "ok": not failed}
+                if failed:
+                    event["error"] = str(failed)
+                self.events.append((t_ns, event))
+
+    def _on_error(self, error):
+        self.events.append((now_ns(), {"type": "error", "where": "error_cb", "error": str(error)}))
+
+
+class Producer(ProducerParts):
+    call = "produce"
+
+    def __init__(self, config):
+        super().__init__(config)
+        settings = connection_settings(config["connection"])
+        settings.update(config["settings"])
+        self.effective = dict(plain_settings(settings), librdkafka=confluent_kafka.libversion()[0])
+        self.idempotent = str(settings.get("enable.idempotence", False)).lower() == "true"
+        self._delivered = []
+        self._failures = []
+        self._producer = confluent_kafka.Producer(dict(settings, on_delivery=self._callback()))
+
+    def _callback(self):
+        delivered, failures = self._delivered, self._failures
+
+        def on_delivery(error, message):
+            if error is None:
+                delivered.append(message)
+            else:
+                failures.append((message.key(), message.partition(), error.code() in DEFINITE, str(error)))
+
+        return on_delivery
+
+    def start(self):
+        """Nothing to be done: librdkafka connects by itself."""
+
+    def send(self, rows):
+        produce, topic = self._producer.produce, self.topic
+        for partition, key, value in rows:
+            try:
+                produce(topic, value, key, partition)
+            except BufferError:
+                self._send_when_room(partition, key, value)
+            except KafkaException as error:
+                self._refused(partition, key, error.args[0])
+        self._producer.poll(0)
+
+    def _send_when_room(self, partition, key, value):
+        """The library's queue is full: answers make room, within its own delivery timeout."""
+        while True:
+            self._producer.poll(0.1)
+            try:
+                return self._producer.produce(self.topic, value, key, partition)
+            except BufferError:
+                continue
+            except KafkaException as error:
+                return self._refused(partition, key, error.args[0])
+
+    def _refused(self, partition, key, error):
+        self._failures.append((key, partition, error.code() in DEFINITE, str(error)))
+
+    def answers(self):
+        messages, failures = self._delivered[:], self._failures[:]
+        del self._delivered[:]
+        del self._failures[:]
+        acked = (
+            list(map(Message.key, messages)),
+            list(map(Message.offset, messages)),
+            list(map(Message.partition, messages)),
+        )
+        return acked, failures
+
+    def flush(self, timeout_s):
+        return self._producer.flush(timeout_s)
+
+    def close(self):
+        """What is still queued is given up: it is unknown."""

@@ -1,0 +1,111 @@
+"""No client and no network: the harness's own ceiling, and whole runs that need no broker.
+
+The producer's messages are acked as soon as they are sent, offset = seq. The consumer and the reader are handed the log
+that such a producer would have left, computed from the configuration: `end_offsets` (or, where these are not known yet,
+`partitions` and `null: {"messages": n}`) and the run's payload; `null: {"producer": n}` names the producer, 1 by default.
+"""
+
+from collections import namedtuple
+from operator import attrgetter
+
+from adapters.parts import ConsumerParts, Fields, ProducerParts
+from kafka_worker.clock import now_ns
+from kafka_worker.payload import KEY, Payload
+
+BATCH = 500
+DEFAULT_PRODUCER = 1
+
+Message = namedtuple("Message", "partition offset key value")
+
+
+def versions():
+    return {"client_version": "1"}
+
+
+class Consumer(ConsumerParts):
+    fields = Fields(attrgetter("key"), attrgetter("offset"), attrgetter("partition"), attrgetter("value"))
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.shape = "messages" if self.api in ("poll", "iterator", "getone") and not self.reads_log else "batch"
+        self.call = self.api or "consume"
+        null = config.get("null") or {}
+        payload = config["payload"]
+        self._payload = Payload(config["run_id"], payload["seed"], payload["size_bytes"], payload["pool"])
+        self._run_id = config["run_id"]
+        self._producer = null.get("producer", DEFAULT_PRODUCER)
+        count, partitions = null.get("messages", 0), config["partitions"]
+        ends = config.get("end_offsets") or {
+            partition: len(range(partition, count, partitions)) for partition in range(partitions)
+        }
+        self._ends = {int(partition): end for partition, end in ends.items()}
+        self._next = {partition: 0 for partition in self._ends}
+        self.effective = {"batch": self.max_records or BATCH}
+
+    def start(self):
+        """Nothing to be done."""
+
+    def _message(self, partition, offset, t_ns):
+        key = KEY.pack(self._run_id, self._producer, partition, offset, t_ns)
+        return Message(partition, offset, key, self._payload.value(offset))
+
+    def batch(self):
+        t_ns = now_ns()
+        for partition, end in self._ends.items():
+            first = self._next[partition]
+            last = min(end, first + (self.max_records or BATCH))
+            if first < last:
+                self._next[partition] = last
+                messages = [self._message(partition, offset, t_ns) for offset in range(first, last)]
+                return messages, [(partition, last - first)]
+        return [], []
+
+    def messages(self):
+        while True:
+            messages, _ = self.batch()
+            if not messages:
+                return
+            for message in messages:
+                yield message
+
+    def assignment(self):
+        return list(self._ends)
+
+    def positions(self, partitions):
+        return {partition: self._next[partition] for partition in partitions}
+
+    def bounds(self):
+        return {partition: (0, end) for partition, end in self._ends.items()}
+
+    def close(self):
+        """Nothing to be done."""
+
+
+class Producer(ProducerParts):
+    call = "send"
+    idempotent = True
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.effective = {}
+        self._acked = ([], [], [])
+
+    def start(self):
+        """Nothing to be done."""
+
+    def send(self, rows):
+        keys, offsets, partitions = self._acked
+        for partition, key, _ in rows:
+            keys.append(key)
+            offsets.append(KEY.unpack(key)[3])
+            partitions.append(partition)
+
+    def answers(self):
+        acked, self._acked = self._acked, ([], [], [])
+        return acked, []
+
+    def flush(self, timeout_s):
+        return 0
+
+    def close(self):
+        """Nothing to be done."""

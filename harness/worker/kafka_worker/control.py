@@ -1,0 +1,120 @@
+"""The control channel: the configuration and commands come in, a few JSON lines go out, on two pipes of their own.
+
+A thread reads the commands. `stop` only raises a flag, which the loops look at between calls; a client that blocks for
+ever in its own call is woken by a signal, see `Interrupter`. When the harness is gone (end of file) the worker ends at
+once, whatever it is doing.
+"""
+
+import json
+import os
+import select
+import signal
+import threading
+
+EXIT_HARNESS_GONE = 70
+NAG_INTERVAL_S = 0.05
+
+
+class Control:
+    """Lines in and out, and the flag `stopping`.
+
+    wake: called from the control's own thread, again and again while the worker is asked to stop and has not yet said
+    that its loop has ended (`quiet`).
+    """
+
+    def __init__(self, fd_in, fd_out):
+        self._in = fd_in
+        self._out = fd_out
+        self._buffer = b""
+        self._lock = threading.Lock()
+        self._woken, self._waker = os.pipe()
+        self.stopping = False
+        self.end_offsets = None
+        self.wake = None
+        self.quiet = False
+
+    def read_config(self):
+        """The first line. An end of file before it means that the harness is gone."""
+        return json.loads(self._read_line().decode())
+
+    def send(self, line):
+        """One JSON object. A harness that no longer listens is gone: nothing is left to work for."""
+        data = (json.dumps(line, default=str) + "\n").encode()
+        with self._lock:
+            try:
+                while data:
+                    data = data[os.write(self._out, data) :]
+            except BrokenPipeError:
+                os._exit(EXIT_HARNESS_GONE)
+
+    def listen(self):
+        """Read commands from now on, and take SIGTERM and SIGINT for `stop`."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        threading.Thread(target=self._listen, name="control", daemon=True).start()
+
+    def stop(self):
+        self.stopping = True
+        os.write(self._waker, b"s")
+
+    def _on_signal(self, _number, _frame):
+        self.stop()
+
+    def _listen(self):
+        while True:
+            nagging = self.stopping and not self.quiet and self.wake is not None
+            ready, _, _ = select.select([self._in, self._woken], [], [], NAG_INTERVAL_S if nagging else None)
+            if self._woken in ready:
+                os.read(self._woken, 4096)
+            if self._in in ready:
+                self._command(json.loads(self._read_line().decode()))
+                while b"\n" in self._buffer:
+                    self._command(json.loads(self._read_line().decode()))
+            if self.stopping and not self.quiet and self.wake is not None:
+                self.wake()
+
+    def _command(self, command):
+        if command.get("cmd") == "stop":
+            self.stopping = True
+        elif command.get("cmd") == "end_offsets":
+            self.end_offsets = command["end_offsets"]
+        else:
+            self.send({"type": "error", "where": "control", "error": "unknown command %r" % command, "fatal": False})
+
+    def _read_line(self):
+        while b"\n" not in self._buffer:
+            part = os.read(self._in, 65536)
+            if not part:
+                os._exit(EXIT_HARNESS_GONE)
+            self._buffer += part
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line
+
+
+class StopLoop(Exception):
+    """Raised in the middle of a client's blocking call to get out of it."""
+
+
+class Interrupter:
+    """Gets the main thread out of a client's call that blocks until a message comes, and never out of anything else.
+
+    A client that is interrupted while it holds fetched messages in its hands would lose them, and the instrument would
+    be to blame. So the signal raises only where the client sleeps in select() with a timeout above zero; elsewhere it
+    does nothing and is sent again a little later.
+    """
+
+    def __init__(self, control):
+        self._main = threading.get_ident()
+        signal.signal(signal.SIGUSR1, self._on_signal)
+        control.wake = self._wake
+
+    def _wake(self):
+        signal.pthread_kill(self._main, signal.SIGUSR1)
+
+    @staticmethod
+    def _on_signal(_number, frame):
+        code = frame.f_code
+        if code.co_name == "select" and os.path.basename(code.co_filename).startswith("selectors"):
+            timeout = frame.f_locals.get("timeout")
+            if timeout is None or timeout > 0:
+                raise StopLoop()

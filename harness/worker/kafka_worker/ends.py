@@ -1,0 +1,41 @@
+"""Pure: how far a consumer has come, and how many messages it still awaits."""
+
+NEVER = 1 << 62
+
+
+class Ends:
+    """`end_offsets` of the topic (None: not known yet) and the next offset that each partition would deliver.
+
+    remaining: at most so many messages are to come; each delivery brings it down by one or more.
+    """
+
+    def __init__(self, end_offsets=None):
+        self._ends = {}
+        self.next = {}
+        self.remaining = NEVER
+        if end_offsets is not None:
+            self.learn(end_offsets)
+
+    @property
+    def known(self):
+        return self.remaining != NEVER
+
+    def learn(self, end_offsets):
+        self._ends = {int(partition): end for partition, end in end_offsets.items()}
+        self.remaining = sum(max(0, end - self.next.get(partition, 0)) for partition, end in self._ends.items())
+
+    def note(self, partition, offset):
+        """A message was delivered."""
+        self.note_position(partition, offset + 1)
+
+    def note_position(self, partition, position):
+        """What comes next is at `position`. Believed upwards only."""
+        before = self.next.get(partition, 0)
+        if position > before or partition not in self.next:
+            self.next[partition] = max(position, before)
+            end = self._ends.get(partition, 0)
+            self.remaining -= max(0, min(position, end) - min(before, end))
+
+    def awaited(self):
+        """Partitions that have not come to their end."""
+        return [partition for partition, end in self._ends.items() if self.next.get(partition, 0) < end]

@@ -1,0 +1,216 @@
+"""One worker from its first line of control to its last."""
+
+import argparse
+import faulthandler
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+
+import adapters
+from kafka_worker.clock import now_ns
+from kafka_worker.consuming import consumption_of
+from kafka_worker.control import Control, Interrupter, StopLoop
+from kafka_worker.loops import run_loop
+from kafka_worker.payload import Payload
+from kafka_worker.producing import Production
+from kafka_worker.reading import LogProgress, write_log_ends
+from kafka_worker.recorder import DiskError, Recorder, segment_bytes_for
+
+EXIT_CLIENT_ERROR = 1
+EXIT_DISK = 74
+WHOLE_FETCH_ROWS = 400 * 1000
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(prog="worker")
+    parser.add_argument("--control-in", type=int, required=True)
+    parser.add_argument("--control-out", type=int, required=True)
+    args = parser.parse_args(argv)
+    faulthandler.enable()
+    # A worker that hangs is asked where: the stack goes to its log.
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    control = Control(args.control_in, args.control_out)
+    config = control.read_config()
+    control.listen()
+    try:
+        adapter = adapters.load(config["client"])
+        control.send(dict(adapter.versions(), type="hello", python=platform.python_version(), pid=os.getpid()))
+        return ROLES[config["role"]](config, control, adapter)
+    except DiskError as error:
+        control.send({"type": "error", "where": "history", "error": str(error), "fatal": True})
+        control.send({"type": "ended", "why": "error"})
+        # Without the client's own close(), which would commit what could not be recorded; at once, for its threads.
+        sys.stderr.flush()
+        os._exit(EXIT_DISK)
+
+
+def describe(error):
+    """An exception as one line; the whole of it goes to the log."""
+    traceback.print_exc()
+    text = str(error) or repr(error)
+    return "%s: %s" % (type(error).__name__, text)
+
+
+def make_recorder(config):
+    if config["record"] == "off":
+        return None
+    rows = (config.get("batch") or {}).get("max_records")
+    if rows is None and config.get("api") in ("getmany", "poll"):
+        # Without a limit of its own a call may hand over all that was fetched.
+        rows = WHOLE_FETCH_ROWS if config["api"] == "getmany" else None
+    meta = {name: config.get(name) for name in ("worker", "role", "run_id", "client", "api", "record", "partitions")}
+    meta["group"] = config.get("group")
+    if config["role"] == "produce":
+        meta["producer"] = config["produce"]["producer"]
+    return Recorder(config["history"], meta, segment_bytes_for(rows or 0))
+
+
+def make_payload(config):
+    payload = config["payload"]
+    return Payload(config["run_id"], payload["seed"], payload["size_bytes"], payload["pool"])
+
+
+def consume(config, control, adapter):
+    """Join, loop, close: what an application does, and each step an event before it is done."""
+    recorder = make_recorder(config)
+    payload = make_payload(config)
+    if recorder is not None:
+        recorder.event({"type": "member", "member": config["worker"], "state": "join"})
+    cpu_from, wall_from = time.process_time(), now_ns()
+    client = make_client(adapter.Consumer, config, control)
+    if client is None:
+        return EXIT_CLIENT_ERROR
+    consumption = consumption_of(config)(config, control, recorder, payload, client)
+    if client.interruptible:
+        Interrupter(control)
+    why = guarded_loop(consumption, lambda _: None)
+    client_at_end(consumption, why)
+    ended = consumption.figures(cpu_from, wall_from)
+    closed_ns = now_ns()
+    if not close_client(consumption):
+        why = "error"
+    if recorder is not None:
+        if consumption.owned:
+            partitions = list(consumption.owned)
+            recorder.event({"type": "revoke", "member": config["worker"], "partitions": partitions})
+        recorder.event({"type": "member", "member": config["worker"], "state": "leave"})
+        recorder.close()
+    ended.update(type="ended", why=why, close_s=(now_ns() - closed_ns) / 1e9)
+    control.send(ended)
+    return EXIT_CLIENT_ERROR if why == "error" else 0
+
+
+def make_client(make, config, control):
+    """The client object, subscribed, or None when it could not be made (which was told)."""
+    try:
+        client = make(config)
+        control.send({"type": "settings", "effective": client.effective})
+        client.start()
+    except Exception as error:
+        control.send({"type": "error", "where": "start", "error": describe(error), "fatal": True})
+        control.send({"type": "ended", "why": "error"})
+        return None
+    return client
+
+
+def guarded_loop(consumption, progress):
+    """The loop's own end, or "error" when the client raised: an application of the documented kind ends there too."""
+    try:
+        why = run_loop(consumption, progress)
+    except StopLoop:
+        why = "stop"
+    except DiskError:
+        raise
+    except Exception as error:
+        consumption.control.quiet = True
+        consumption.client_error(consumption.client.call, describe(error), fatal=True)
+        why = "error"
+    consumption.control.quiet = True
+    return why
+
+
+def client_at_end(consumption, why):
+    """Everything handed over has been processed; nothing follows but the close."""
+    consumption.events_of_client()
+    consumption.finish()
+    if consumption.recorder is not None:
+        if why != "error":
+            consumption.observe()
+        consumption.event({"type": "processed", "member": consumption.worker})
+
+
+def close_client(consumption):
+    try:
+        consumption.client.close()
+    except Exception as error:
+        consumption.client_error("close", describe(error), fatal=False)
+        return False
+    finally:
+        consumption.events_of_client()
+    return True
+
+
+def read_log(config, control, adapter):
+    """The independent reader: every partition from its beginning to its end."""
+    recorder = make_recorder(dict(config, record="loss", api=config.get("api") or "getmany"))
+    payload = make_payload(config)
+    cpu_from, wall_from = time.process_time(), now_ns()
+    client = make_client(adapter.Consumer, dict(config, group=None), control)
+    if client is None:
+        return EXIT_CLIENT_ERROR
+    bounds = {}
+    consumption = consumption_of(config)(config, control, recorder, payload, client)
+
+    def start_and_progress(reading, watch=LogProgress()):
+        return watch(reading)
+
+    try:
+        bounds = client.bounds()
+    except Exception as error:
+        consumption.client_error("bounds", describe(error), fatal=True)
+        why = "error"
+    else:
+        if not consumption.ends.known:
+            consumption.ends.learn({partition: end for partition, (_, end) in bounds.items()})
+        why = guarded_loop(consumption, start_and_progress)
+    control.quiet = True
+    write_log_ends(consumption, bounds)
+    ended = consumption.figures(cpu_from, wall_from)
+    close_client(consumption)
+    recorder.event({"type": "member", "member": config["worker"], "state": "leave"})
+    recorder.close()
+    ended.update(type="ended", why=why)
+    control.send(ended)
+    return EXIT_CLIENT_ERROR if why == "error" else 0
+
+
+def produce(config, control, adapter):
+    recorder = make_recorder(dict(config, record="loss"))
+    payload = make_payload(config)
+    cpu_from, wall_from = time.process_time(), now_ns()
+    client = make_client(adapter.Producer, config, control)
+    if client is None:
+        return EXIT_CLIENT_ERROR
+    recorder.event({"type": "producer", "idempotent": bool(client.idempotent)})
+    production = Production(config, control, recorder, payload, client)
+    try:
+        why = production.run()
+    except DiskError:
+        raise
+    except Exception as error:
+        text = describe(error)
+        recorder.event({"type": "error", "where": client.call, "error": text})
+        control.send({"type": "error", "where": client.call, "error": text, "fatal": True})
+        why = "error"
+    control.quiet = True
+    production.finish()
+    recorder.event({"type": "producer_end"})
+    recorder.close()
+    control.send(dict(production.figures(cpu_from, wall_from), type="ended", why=why))
+    return EXIT_CLIENT_ERROR if why == "error" else 0
+
+
+ROLES = {"consume": consume, "read_log": read_log, "produce": produce}

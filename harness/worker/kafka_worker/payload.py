@@ -1,0 +1,69 @@
+"""Pure: what a message looks like: the key that names it and the value that its seq demands (README: Payload)."""
+
+import hashlib
+import struct
+import sys
+import zlib
+from array import array
+
+KEY = struct.Struct("<IHHQQ")
+KEY_BYTES = KEY.size
+FOREIGN = b"\xff" * KEY_BYTES
+U64 = "Q"
+
+if sys.byteorder != "little":
+    raise ImportError("workers write the host's own integers and need a little-endian host")
+
+
+def make_pool(seed, size_bytes, count):
+    """The values, by seq modulo `count`."""
+    return [make_value(seed, size_bytes, number) for number in range(count)]
+
+
+def make_value(seed, size_bytes, number):
+    filler = hashlib.shake_128(("%s:%d" % (seed, number)).encode()).digest(size_bytes - 4)
+    return struct.pack("<I", zlib.crc32(filler)) + filler
+
+
+class Payload:
+    """The values of a run and how to check them."""
+
+    def __init__(self, run_id, seed, size_bytes, pool):
+        self.run_id = run_id
+        self.pool = make_pool(seed, size_bytes, pool)
+
+    def value(self, seq):
+        return self.pool[seq % len(self.pool)]
+
+    def keys(self, producer, partitions, first, count, intended_ns):
+        """The keys of messages `first` to `first + count` of one producer, joined; message i goes to i mod partitions."""
+        columns = array(U64, bytes(KEY_BYTES * count))
+        base = self.run_id | producer << 32
+        names = [base | (number % partitions) << 48 for number in range(first, first + partitions)]
+        columns[0::3] = array(U64, (names * (count // partitions + 1))[:count])
+        columns[1::3] = array(U64, [number // partitions for number in range(first, first + count)])
+        columns[2::3] = array(U64, [intended_ns]) * count
+        return columns.tobytes()
+
+    def wrong_rows(self, keys, values):
+        """Numbers of the rows whose value is not the one that the key demands; keys that are not ours demand nothing."""
+        count, pool = len(self.pool), self.pool
+        seqs = memoryview(keys).cast(U64)[1::3].tolist()
+        # One comparison of lists for all: about 50 ns a message.
+        if values == [pool[seq % count] for seq in seqs]:
+            return []
+        runs = memoryview(keys).cast("I")[0::6].tolist()
+        return [
+            row
+            for row, (run, seq) in enumerate(zip(runs, seqs))
+            if run == self.run_id and values[row] != pool[seq % count]
+        ]
+
+    def is_right(self, key, value):
+        """Whether one message's value is right; a key that is not ours demands nothing."""
+        return key is None or len(key) != KEY_BYTES or not self.wrong_rows(key, [value])
+
+
+def split_keys(keys):
+    """Joined keys one by one."""
+    return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]

@@ -1,0 +1,143 @@
+"""Sends a run's messages: intents are written before the calls, answers as they come, the unanswered at the end.
+
+A producer adapter has `send(rows)`, rows being (partition, key, value); `answers()`, what has come since: `(keys,
+offsets, partitions)` as lists, and failures as [(key, partition, definite, error)]; `flush(timeout_s)`, which returns
+how many are still unanswered; `close()`; `events`, `idempotent`, `effective`, `call`. A failure is *definite* when the message is
+certainly not written; each adapter has its table of those. Anything else is unknown.
+"""
+
+import resource
+import time
+from array import array
+
+from kafka_worker.clock import now_ns
+from kafka_worker.payload import split_keys
+from kafka_worker.recorder import ACK, NACK, SEND, UNKNOWN
+
+CHUNK = 1000
+FLUSH_STEP_S = 0.5
+FLUSH_NO_PROGRESS_S = 60
+ERRORS_TOLD = 20
+
+
+class Production:
+    """One producer's messages. Message i goes to partition i mod partitions, with seq i // partitions."""
+
+    def __init__(self, config, control, recorder, payload, client):
+        self.control = control
+        self.recorder = recorder
+        self.payload = payload
+        self.client = client
+        self.number = config["produce"]["producer"]
+        self.messages = config["produce"]["messages"]
+        self.partitions = config["partitions"]
+        self.sent = self.acked = self.nacked = self.unknown = 0
+        self._answered = bytearray(self.messages)
+        self._first_ns = self._last_ns = None
+        self._told = set()
+
+    def run(self):
+        """Send everything and wait for the answers, in bounds. Returns why it ended."""
+        why = "done"
+        while self.sent < self.messages:
+            if self.control.stopping:
+                why = "stop"
+                break
+            self._send_chunk(min(CHUNK, self.messages - self.sent))
+            self._take_answers()
+        self._flush()
+        return why
+
+    def finish(self):
+        """Close the client; what has no answer by then is unknown."""
+        try:
+            self.client.close()
+        except Exception as error:
+            self._tell("close", "%s: %s" % (type(error).__name__, error))
+        self._take_answers()
+        self._write_unanswered()
+
+    def figures(self, cpu_from, wall_from_ns):
+        end_ns = self._last_ns or now_ns()
+        return {
+            "sent": self.sent,
+            "acked": self.acked,
+            "nacked": self.nacked,
+            "unknown": self.unknown,
+            "first_ns": self._first_ns,
+            "last_ns": self._last_ns,
+            "cpu_s": time.process_time() - cpu_from,
+            "wall_s": (end_ns - wall_from_ns) / 1e9,
+            "rss_max_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+
+    def _send_chunk(self, count):
+        first, t_ns = self.sent, now_ns()
+        keys = self.payload.keys(self.number, self.partitions, first, count, t_ns)
+        numbers = range(first, first + count)
+        partitions = [number % self.partitions for number in numbers]
+        self.recorder.columns(SEND, keys, array("q", [-1]) * count, array("i", partitions), t_ns)
+        self.sent += count
+        values = [self.payload.value(number // self.partitions) for number in numbers]
+        if self._first_ns is None:
+            self._first_ns = t_ns
+        self.client.send(list(zip(partitions, split_keys(keys), values)))
+        for at_ns, event in self.client.events:
+            self.recorder.event(event, at_ns)
+        del self.client.events[:]
+
+    def _take_answers(self):
+        (keys, offsets, partitions), failures = self.client.answers()
+        t_ns = now_ns()
+        if keys:
+            self._write(ACK, keys, offsets, partitions, t_ns)
+            self.acked += len(keys)
+            self._last_ns = t_ns
+            self.recorder.count(len(keys), t_ns)
+        for kind, definite in ((NACK, True), (UNKNOWN, False)):
+            failed = [failure for failure in failures if failure[2] is definite]
+            if failed:
+                keys = [failure[0] for failure in failed]
+                self._write(kind, keys, [-1] * len(failed), [failure[1] for failure in failed], t_ns)
+                self.nacked += len(failed) if definite else 0
+                self.unknown += 0 if definite else len(failed)
+        for _, _, _, error in failures:
+            self._tell(self.client.call, error)
+        return len(keys) + len(failures)
+
+    def _write(self, kind, keys, offsets, partitions, t_ns):
+        joined = b"".join(keys)
+        self.recorder.columns(kind, joined, array("q", offsets), array("i", partitions), t_ns)
+        columns = memoryview(joined).cast("Q")
+        answered, count = self._answered, self.partitions
+        for name, seq in zip(columns[0::3].tolist(), columns[1::3].tolist()):
+            answered[seq * count + (name >> 48)] = 1
+
+    def _tell(self, where, error):
+        """Each kind of error once, and not endlessly many kinds."""
+        if error not in self._told and len(self._told) < ERRORS_TOLD:
+            self._told.add(error)
+            self.recorder.event({"type": "error", "where": where, "error": error})
+            self.control.send({"type": "error", "where": where, "error": error, "fatal": False})
+
+    def _flush(self):
+        """Wait for answers, as long as some come at least every FLUSH_NO_PROGRESS_S."""
+        progress_at = time.monotonic()
+        while True:
+            open_answers = self.client.flush(FLUSH_STEP_S)
+            if self._take_answers():
+                progress_at = time.monotonic()
+            if not open_answers:
+                return
+            if time.monotonic() - progress_at > FLUSH_NO_PROGRESS_S:
+                self._tell("flush", "%d messages unanswered after %d s" % (open_answers, FLUSH_NO_PROGRESS_S))
+                return
+
+    def _write_unanswered(self):
+        missing = [number for number in range(self.sent) if not self._answered[number]]
+        for at in range(0, len(missing), CHUNK):
+            numbers = missing[at : at + CHUNK]
+            keys = b"".join([self.payload.keys(self.number, self.partitions, number, 1, 0) for number in numbers])
+            partitions = array("i", [number % self.partitions for number in numbers])
+            self.recorder.columns(UNKNOWN, keys, array("q", [-1]) * len(numbers), partitions, now_ns())
+        self.unknown += len(missing)

@@ -18,6 +18,7 @@ from harness.history import (
     NO_OFFSET,
     NO_PRODUCER,
     ROW,
+    SEQ_BITS,
     Event,
     History,
     Rows,
@@ -58,11 +59,35 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 """The keys that a line of each type must have, beside `t`."""
 
-CHOICES = {
-    "guarantee": ("at_least_once", "at_most_once", "exactly_once"),
-    "isolation": ("read_uncommitted", "read_committed"),
-    "reset": ("earliest", "latest", "none"),
+OPTIONAL: dict[str, type | tuple[type, ...]] = {
+    "producer": (str, type(None)),
+    "seq": (int, type(None)),
+    "offset": (int, type(None)),
+    "txn": (str, int, type(None)),
+    "positions": (dict, type(None)),
 }
+"""The types of keys that a line may have, or that stand in lines of several types."""
+
+CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
+    "run": {
+        "guarantee": ("at_least_once", "at_most_once", "exactly_once"),
+        "isolation": ("read_uncommitted", "read_committed"),
+        "reset": ("earliest", "latest", "none"),
+    },
+    "member": {"state": ("join", "leave", "killed", "crashed")},
+    "txn": {"state": ("begin", "commit", "abort", "unknown")},
+    "fault": {"phase": ("injecting", "injected", "healing", "healed")},
+}
+
+LIMITS = {
+    "partitions": 1 << 20,
+    "partition": 1 << 20,
+    "seq": 1 << SEQ_BITS,
+    "offset": 1 << 62,
+    "start": 1 << 62,
+    "end": 1 << 62,
+}
+"""Integers by key are at least 0 and below these; what columns can hold, and more than Kafka can."""
 
 
 def read(path: Path) -> History:
@@ -71,17 +96,16 @@ def read(path: Path) -> History:
         raw = path.read_bytes()
     except OSError as error:
         raise HarnessError("bad-history", f"{path}: {error.strerror}", "Name a file of JSON lines.") from error
-    lines = raw.split(b"\n")
-    torn = bool(lines and lines[-1].strip())
+    lines = raw.rstrip().split(b"\n")
+    torn = False
     reader: _Reader | None = None
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
-        last = number == len(lines)
-        line = _parse(path, number, text, tolerate=last)
+        line = _parse(path, number, text, tolerate=number == len(lines) and reader is not None)
         if line is None:
+            torn = True
             break
-        torn = torn and not last
         if reader is None:
             reader = _Reader(_run_info(path, number, line))
         elif line["type"] == "run":
@@ -105,23 +129,36 @@ def _parse(path: Path, number: int, text: bytes, *, tolerate: bool) -> Line | No
     kind = line.get("type")
     if not isinstance(kind, str) or kind not in KEYS:
         raise _bad(path, number, f"unknown type {kind!r}")
-    for key, wanted in {"t": int, **KEYS[kind]}.items():
+    wanted_keys = {"t": int, **KEYS[kind]}
+    for key in wanted_keys:
         if key not in line:
             raise _bad(path, number, f"{kind} without the key {key!r}")
-        value = line[key]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is int):
-            raise _bad(path, number, f"{kind}: {key} is {value!r}")
-        if isinstance(value, int) and not -(1 << 62) < value < 1 << 62:
-            raise _bad(path, number, f"{kind}: {key} is out of range")
+    for key, wanted in {**OPTIONAL, **wanted_keys}.items():
+        if key in line:
+            _check(path, number, kind, key, line[key], wanted)
+    for key, allowed in CHOICES.get(kind, {}).items():
+        if line[key] not in allowed:
+            raise _bad(path, number, f"{kind}: {key} is {line[key]!r}, not one of {', '.join(allowed)}")
     return line
+
+
+def _check(path: Path, number: int, kind: str, key: str, value: Any, wanted: type | tuple[type, ...]) -> None:
+    """One value: its type, its range, and what is inside of it."""
+    fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+    if fits and isinstance(value, list):
+        fits = all(type(part) is int and 0 <= part < LIMITS["partition"] for part in value)
+    if fits and key == "positions" and value is not None:
+        fits = all(position is None or type(position) is int for position in value.values())
+    if not fits:
+        raise _bad(path, number, f"{kind}: {key} is {value!r}")
+    low, high = (0, LIMITS[key]) if key in LIMITS else (-(1 << 62), 1 << 62)
+    if isinstance(value, int) and not low <= value < high:
+        raise _bad(path, number, f"{kind}: {key} is out of range")
 
 
 def _run_info(path: Path, number: int, line: Line) -> RunInfo:
     if line["type"] != "run":
         raise _bad(path, number, f"the first line must be of type run, not {line['type']}")
-    for key, allowed in CHOICES.items():
-        if line[key] not in allowed:
-            raise _bad(path, number, f"run: {key} is {line[key]!r}, not one of {', '.join(allowed)}")
     names = ("run", "guarantee", "partitions", "isolation", "reset", "group")
     return RunInfo(**{name: line[name] for name in names}, idempotent=bool(line.get("idempotent")))
 

@@ -144,7 +144,8 @@ def _worst(facts: Facts) -> list[tuple[str, str, str]]:
     ]
     lines = []
     for i, span in enumerate(spans[:SPANS_SHOWN]):
-        where = f"partition {text(span.get('partition')) or '?'}, {place(span) or 'place unknown'}"
+        offsets = "offsets " if integer(span.get("first_offset")) is not None else ""
+        where = f"partition {text(span.get('partition')) or '?'}, {offsets}{place(span) or 'place unknown'}"
         blame = text(span.get("blame"))
         line = f"{where}: {words.label(text(span.get('kind')))}{f', blame: {blame}' if blame else ''}"
         line += f". {text(span.get('text'))}"

@@ -156,7 +156,7 @@ def what_was_run(facts: Facts) -> list[tuple[str, str]]:
     pairs = [
         ("Client", client_line(facts, "consume") or text(settings.get("client"))),
         ("Producer", client_line(facts, "produce") or text(mapping(settings.get("producer")).get("client"))),
-        ("Judged by", client_line(facts, "read_log")),
+        ("Log read by", client_line(facts, "read_log")),
         ("Broker", _broker_line(broker)),
         ("Connection", text(settings.get("security")).replace("mutual_tls", "mutual TLS")),
         ("Guarantee claimed", facts.guarantee.replace("_", " ")),

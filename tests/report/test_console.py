@@ -26,7 +26,7 @@ def test_a_fail_in_a_dozen_lines(tmp_path: Path) -> None:
     assert "client     kafka-python==2.0.2, iterator, on Python 3.8.20" in lines
     assert "numbers    40,000 sent → 40,000 acked → 40,000 in the log → 39,584 delivered (39,584 deliveries)" in lines
     assert "           416 committed ahead (416 never handed over)" in lines
-    assert any(line.startswith("lost       partition 1, 2,192 – 2,399: committed ahead") for line in lines)
+    assert any(line.startswith("lost       partition 1, offsets 2,192 – 2,399: committed ahead") for line in lines)
     assert "speed      1,834 messages/s, 121 CPU s per million, 84.3 MB" in lines
     assert lines[-1] == f"report     {tmp_path}/report.html"
 

@@ -6,8 +6,8 @@ it, translates between them; a stretch that crosses several rows of the log is c
 
 import numpy as np
 
-from harness.history import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities, joined
-from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
+from harness.history import NO_OFFSET, NO_PRODUCER, Rows, identities, joined
+from harness.verify.intervals import Intervals, more_than_once, overlapping
 
 
 def first_copies(log: Rows) -> Rows:
@@ -16,18 +16,22 @@ def first_copies(log: Rows) -> Rows:
     twice, extra = more_than_once(identities(log), log["length"])
     if not extra:
         return log
-    kept: list[Rows] = []
-    seen = NOTHING
-    for row in log:  # in offset order; duplicates are an exception and their rows few
-        first = (int(row["producer"]) << SEQ_BITS) + int(row["seq"])
-        mine = Intervals.span(first, first + int(row["length"]))
-        if not len(mine & twice):
-            kept.append(np.array([row], log.dtype))
-            continue
-        for start, end in mine - seen:
-            kept.append(_cut(row, start - first, end - first, log.dtype))
-        seen = seen | mine
-    return joined(kept)
+    starts = identities(log)
+    ends = starts + log["length"]
+    shared = np.zeros(len(log), bool)
+    shared[overlapping(starts, ends, twice)[0]] = True
+    again, first, last = log[shared], starts[shared], ends[shared]
+    # Cut at every end of any of them, pieces are the same or have nothing in common: the first of each is kept.
+    points = np.unique(np.concatenate((first, last)))
+    begin, end = np.searchsorted(points, first), np.searchsorted(points, last)
+    number = np.repeat(np.arange(len(again)), end - begin)
+    piece = np.arange(len(number)) - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin) + begin[number]
+    pieces = again[number].copy()
+    pieces["seq"] += points[piece] - first[number]
+    pieces["offset"] += points[piece] - first[number]
+    pieces["length"] = points[piece + 1] - points[piece]
+    kept = joined([log[~shared], pieces[np.unique(piece, return_index=True)[1]]])
+    return kept[np.argsort(kept["offset"], kind="stable")]
 
 
 def _cut(row: np.void, start: int, end: int, dtype: np.dtype[np.void]) -> Rows:

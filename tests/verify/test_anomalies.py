@@ -482,3 +482,17 @@ def test_what_was_lost_was_not_merely_at_risk() -> None:
         log(0, 1, 2),
     )
     assert seen(verdict) == {"committed_ahead": 1}
+
+
+def test_stretches_of_duplicates_are_cut_where_they_overlap() -> None:
+    """The log holds 0-3, then 2-5, then 1-2 again: every message stands at its first place."""
+    held = [entry(offset, seq) for offset, seq in enumerate((0, 1, 2, 3, 2, 3, 4, 5, 1, 2))]
+    begin = acked(*range(6)) + assign("c1", at=0)
+    rest = drained() + [line for lines in held for line in lines] + log_end(10)
+    seqs = [(0, 0), (1, 1), (2, 2), (3, 3), (6, 4), (7, 5)]
+    given = [line for offset, seq in seqs for line in deliver("c1", offset, below=offset - seq)]
+    assert seen(verdict_of(begin, given, rest)) == {"log_duplicate": 4}
+    short = [line for line in given if line["seq"] != 3]
+    verdict = verdict_of(begin, short, rest)
+    assert seen(verdict) == {"log_duplicate": 4, "skipped": 1}
+    assert next(one["offset"] for one in verdict["examples"] if one["kind"] == "skipped") == 3

@@ -436,3 +436,21 @@ def test_a_partition_that_came_later_is_judged_too() -> None:
     rest = drained() + log(0) + log(0, 1, partition=1)
     assert verdict_of(begin, deliver("c1", 0, 1, partition=1), rest)["verdict"] == "PASS"
     assert seen(verdict_of(begin, deliver("c1", 1, partition=1), rest)) == {"illegal_start": 1}
+
+
+def test_in_flight_needs_both_the_commit_and_the_start_behind_it() -> None:
+    """Handed to c1, which died over it. What the next owner began at or before, or no commit covers, is not gone."""
+    begin = acked(*range(5)) + assign("c1") + handled("c1", 0) + deliver("c1", 1, 2) + commit("c1", 2)
+    rest = ended("c1", "killed") + drained() + log(*range(5))
+    for start, lost in ((2, 1), (3, 1), (1, 0)):
+        tail = assign("c2", at=start) + handled("c2", *range(max(start, 2), 5))
+        verdict = verdict_of(begin, rest[:1], tail, rest[1:])
+        assert verdict["committed_ahead_of"]["in_flight"] == lost, start
+
+
+def test_skipped_where_the_highest_offset_came_as_another_message() -> None:
+    """Offset 2 was handed over as message 0 once more: message 2 never came, and its place is past."""
+    verdict = verdict_of(
+        acked(0, 1, 2), assign("c1"), deliver("c1", 0, 1), deliver("c1", 2, below=2), drained(), log(0, 1, 2)
+    )
+    assert seen(verdict) == {"skipped": 1, "two_values": 1}

@@ -1,8 +1,8 @@
 """Workers: started in their client's environment, watched through their control pipe, and always ended.
 
 The contract with a worker is `harness/worker/README.md`. However a worker ends, its `WorkerEnd` says how: it told so
-itself (`ended`), it died (`crashed`), somebody killed it (`killed`), or it had to be killed because it no longer answered
-(`hung`). A line that cannot be read is an error of that worker, never dropped.
+itself (`ended`), it died (`crashed`), somebody killed it (`killed`), or it had to be killed because it no longer
+answered (`hung`). A line that cannot be read is an error of that worker, never dropped.
 """
 
 import contextlib
@@ -246,14 +246,21 @@ class Worker:
 
     def abandon(self, deadline: float) -> None:
         """End it in any case, in order if it does that before `deadline`."""
-        if not self.finished():
-            if not self._await_end(max(0.0, deadline - time.monotonic())):
-                self._terminate()
+        if not self.finished() and not self._await_end(max(0.0, deadline - time.monotonic())):
+            self._terminate()
         self._close()
 
 
 def _spawn(env_python: Path, theirs_in: int, theirs_out: int, log: Path) -> "subprocess.Popen[bytes]":
-    argv = [env_python, "-I", WORKER, "--control-in", str(theirs_in), "--control-out", str(theirs_out)]
+    argv: list[str | Path] = [
+        env_python,
+        "-I",
+        WORKER,
+        "--control-in",
+        str(theirs_in),
+        "--control-out",
+        str(theirs_out),
+    ]
     return proc.start(argv, log=log, env=_environment(), pass_fds=(theirs_in, theirs_out))
 
 

@@ -1,4 +1,4 @@
-"""Start one worker: `<env>/bin/python -I harness/worker --control-in FD --control-out FD`. The contract is README.md."""
+"""Start one worker: `<env>/bin/python -I harness/worker --control-in FD --control-out FD`. Contract: README.md."""
 
 import sys
 

@@ -52,6 +52,7 @@ class Consumer(ConsumerParts):
         if self.reads_log:
             self.api, self.max_records = "getmany", None
         self.shape = "batch" if self.api == "getmany" else "messages"
+        self.waits_for_ever = self.shape == "messages"
         self.call = self.api
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)

@@ -45,7 +45,7 @@ class Consumer(ConsumerParts):
         if self.reads_log:
             self.api, self.max_records = "poll", None
         self.shape = "messages" if self.api == "iterator" else "batch"
-        self.interruptible = self.api == "iterator"
+        self.waits_for_ever = self.api == "iterator"
         self.call = self.api
         settings = connection_settings(config["connection"])
         settings["group_id"] = self.group

@@ -2,7 +2,7 @@
 
 The producer's messages are acked as soon as they are sent, offset = seq. The consumer and the reader are handed the log
 that such a producer would have left, computed from the configuration: `end_offsets` (or, where these are not known yet,
-`partitions` and `null: {"messages": n}`) and the run's payload; `null: {"producer": n}` names the producer, 1 by default.
+`partitions` and the messages of `produce`) and the run's payload. The producer's number is that of `produce`.
 """
 
 from collections import namedtuple
@@ -29,17 +29,17 @@ class Consumer(ConsumerParts):
         super().__init__(config)
         self.shape = "messages" if self.api in ("poll", "iterator", "getone") and not self.reads_log else "batch"
         self.call = self.api or "consume"
-        null = config.get("null") or {}
+        produce = config.get("produce") or {}
         payload = config["payload"]
         self._payload = Payload(config["run_id"], payload["seed"], payload["size_bytes"], payload["pool"])
         self._run_id = config["run_id"]
-        self._producer = null.get("producer", DEFAULT_PRODUCER)
-        count, partitions = null.get("messages", 0), config["partitions"]
+        self._producer = produce.get("producer", DEFAULT_PRODUCER)
+        count, partitions = produce.get("messages", 0), config["partitions"]
         ends = config.get("end_offsets") or {
             partition: len(range(partition, count, partitions)) for partition in range(partitions)
         }
         self._ends = {int(partition): end for partition, end in ends.items()}
-        self._next = {partition: 0 for partition in self._ends}
+        self._next = dict.fromkeys(self._ends, 0)
         self.effective = {"batch": self.max_records or BATCH}
 
     def start(self):

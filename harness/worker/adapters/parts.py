@@ -12,7 +12,7 @@ class ConsumerParts:
     """What every Consumer has; see `kafka_worker.loops`."""
 
     asynchronous = False
-    interruptible = False
+    waits_for_ever = False  # the call comes back with a message or not at all
 
     def __init__(self, config):
         self.topic = config["topic"]
@@ -29,7 +29,6 @@ class ConsumerParts:
     @staticmethod
     def error_of(message):
         """None for a delivery, "" for what is neither delivery nor error, else the error that came in its place."""
-        return None
 
 
 class ProducerParts:

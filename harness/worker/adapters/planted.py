@@ -1,13 +1,14 @@
 """confluent-kafka made to lose, repeat, reorder, corrupt and invent on purpose, to see that the verdict names it.
 
-`planted: {"fault", "count", "at", "partition", "seed"}`: `at` is the first message's number in its partition (its offset
-for consumers, its seq for producers), or `first`, `middle`, `last`, or null or `random`: drawn from the seed, like the
-partition. Every deed is written into the history as a `planted` event: `fault`, `partition`, `offset` or `seq`.
+`planted: {"fault", "count", "at", "partition", "seed"}`: `at` is the first message's number in its partition (its
+offset for consumers, its seq for producers), or `first`, `middle`, `last`, or null or `random`: drawn from the seed,
+like the partition. Every deed is written into the history as a `planted` event: `fault`, `partition`, `seq` and, of
+consumers, `offset`.
 
-Consumers: `skip` leaves messages out; `tail_loss` leaves out the partition's last ones; `stall` leaves out all from `at`
-on; `repeat` hands them over twice; `reorder` swaps each with its successor; `corrupt` flips a byte of the value;
+Consumers: `skip` leaves messages out; `tail_loss` leaves out the partition's last ones; `stall` leaves out all from
+`at` on; `repeat` hands them over twice; `reorder` swaps each with its successor; `corrupt` flips a bit of the value;
 `phantom` hands them over under an identity that was never sent. Producers: `publish_loss` acks without sending;
-`duplicate` sends twice; `misroute` sends to the next partition; `corrupt` flips a byte of the value.
+`duplicate` sends twice; `misroute` sends to the next partition; `corrupt` flips a bit of the value.
 """
 
 import random
@@ -21,6 +22,7 @@ from kafka_worker.payload import KEY
 versions = confluent.versions
 
 NEVER_SENT = 1 << 40
+NO_OFFSET = -1
 
 
 class Plan:
@@ -151,7 +153,8 @@ class Producer(confluent.Producer):
         fault = self._plan.fault
         self.events.append((now_ns(), {"type": "planted", "fault": fault, "partition": partition, "seq": seq}))
         if fault == "publish_loss":
-            for column, item in zip(self._invented, (key, seq, partition)):
+            # Without an offset: no answer of the broker stands behind such an ack.
+            for column, item in zip(self._invented, (key, NO_OFFSET, partition)):
                 column.append(item)
             return []
         if fault == "duplicate":

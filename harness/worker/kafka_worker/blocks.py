@@ -29,8 +29,12 @@ class Block:
         if first is None:
             return
         self.begin()
-        for self.rows, message in enumerate(chain((first,), islice(source, self.room - 1)), 1):
-            value_of(message)
+        rows = 0
+        try:
+            for rows, message in enumerate(chain((first,), islice(source, self.room - 1)), 1):
+                value_of(message)
+        finally:
+            self.rows = rows
 
     def begin(self):
         """The first message was handed over."""

@@ -159,6 +159,9 @@ class Consumption:
             self.event({"type": "revoke", "member": self.worker, "partitions": lost})
         if gained:
             self.event({"type": "assign", "member": self.worker, "partitions": gained})
+            if self.client.waits_for_ever:
+                # Such a call never comes back to say that nothing is left: what the group had read before is asked now.
+                self._ask_positions([partition for partition in gained if partition not in self.ends.next])
 
     def client_error(self, where, error, fatal):
         self.event({"type": "error", "where": where, "error": error})
@@ -183,7 +186,7 @@ class Consumption:
             value_of(message)
 
     def keys_of(self, messages):
-        """(deliveries, their keys joined). What is handed over in a delivery's place, an error, is told and left out."""
+        """(deliveries, their keys joined). An error that was handed over in a delivery's place is told and left out."""
         key_of = self.client.fields.key
         try:
             keys = b"".join(list(map(key_of, messages)))

@@ -99,11 +99,15 @@ class Interrupter:
     """Gets the main thread out of a client's call that blocks until a message comes, and never out of anything else.
 
     A client that is interrupted while it holds fetched messages in its hands would lose them, and the instrument would
-    be to blame. So the signal raises only where the client sleeps in select() with a timeout above zero; elsewhere it
-    does nothing and is sent again a little later.
+    be to blame. So the signal raises only where the main thread sleeps: in select() with a timeout above zero
+    (kafka-python before 3.0), or waiting for the client's own thread (3.0, whose iterator moves its position only as it
+    hands a message over). Elsewhere it does nothing and is sent again a little later.
     """
 
+    SLEEPS = (("selectors", "select"), ("selectors34", "select"), ("threading", "wait"))
+
     def __init__(self, control):
+        self._control = control
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._on_signal)
         control.wake = self._wake
@@ -111,10 +115,10 @@ class Interrupter:
     def _wake(self):
         signal.pthread_kill(self._main, signal.SIGUSR1)
 
-    @staticmethod
-    def _on_signal(_number, frame):
-        code = frame.f_code
-        if code.co_name == "select" and os.path.basename(code.co_filename).startswith("selectors"):
-            timeout = frame.f_locals.get("timeout")
-            if timeout is None or timeout > 0:
-                raise StopLoop()
+    def _on_signal(self, _number, frame):
+        module = os.path.splitext(os.path.basename(frame.f_code.co_filename))[0]
+        timeout = frame.f_locals.get("timeout")
+        asleep = (module, frame.f_code.co_name) in self.SLEEPS and (timeout is None or timeout > 0)
+        # The loop may have ended between the sending of the signal and its arrival.
+        if asleep and not self._control.quiet:
+            raise StopLoop()

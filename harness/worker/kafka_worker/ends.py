@@ -31,10 +31,11 @@ class Ends:
     def note_position(self, partition, position):
         """What comes next is at `position`. Believed upwards only."""
         before = self.next.get(partition, 0)
-        if position > before or partition not in self.next:
-            self.next[partition] = max(position, before)
-            end = self._ends.get(partition, 0)
-            self.remaining -= max(0, min(position, end) - min(before, end))
+        if position >= before:
+            self.next[partition] = position
+            if self.known:
+                end = self._ends.get(partition, 0)
+                self.remaining -= min(position, end) - min(before, end)
 
     def awaited(self):
         """Partitions that have not come to their end."""

@@ -84,7 +84,7 @@ def consume(config, control, adapter):
     if client is None:
         return EXIT_CLIENT_ERROR
     consumption = consumption_of(config)(config, control, recorder, payload, client)
-    if client.interruptible:
+    if client.waits_for_ever and not client.asynchronous:
         Interrupter(control)
     why = guarded_loop(consumption, lambda _: None)
     client_at_end(consumption, why)

@@ -36,7 +36,7 @@ class Payload:
         return self.pool[seq % len(self.pool)]
 
     def keys(self, producer, partitions, first, count, intended_ns):
-        """The keys of messages `first` to `first + count` of one producer, joined; message i goes to i mod partitions."""
+        """The keys of `count` messages of one producer, joined; message i goes to i mod partitions."""
         columns = array(U64, bytes(KEY_BYTES * count))
         base = self.run_id | producer << 32
         names = [base | (number % partitions) << 48 for number in range(first, first + partitions)]
@@ -46,7 +46,7 @@ class Payload:
         return columns.tobytes()
 
     def wrong_rows(self, keys, values):
-        """Numbers of the rows whose value is not the one that the key demands; keys that are not ours demand nothing."""
+        """Rows whose value is not the one that their key demands; keys that are not ours demand nothing."""
         count, pool = len(self.pool), self.pool
         seqs = memoryview(keys).cast(U64)[1::3].tolist()
         # One comparison of lists for all: about 50 ns a message.

@@ -2,8 +2,8 @@
 
 A producer adapter has `send(rows)`, rows being (partition, key, value); `answers()`, what has come since: `(keys,
 offsets, partitions)` as lists, and failures as [(key, partition, definite, error)]; `flush(timeout_s)`, which returns
-how many are still unanswered; `close()`; `events`, `idempotent`, `effective`, `call`. A failure is *definite* when the message is
-certainly not written; each adapter has its table of those. Anything else is unknown.
+how many are still unanswered; `close()`; `events`, `idempotent`, `effective`, `call`. A failure is *definite* when the
+message is certainly not written; each adapter has its table of those. Anything else is unknown.
 """
 
 import resource

@@ -387,6 +387,17 @@ def test_a_stranger_in_the_log_is_a_phantom_alone(tmp_path: Path) -> None:
     assert {kind: count for kind, count in verdict["anomalies"].items() if count} == {"phantom": 2}
 
 
+def test_log_duplicates_in_throughput_mode_are_no_repeats(tmp_path: Path) -> None:
+    """Both copies were handed over, once each; the keys alone do not tell them apart."""
+    twice = READER + frame(LOG, 91, [(1, 3)]) + event(92, "log_end", partition=0, start=0, end=4)
+    for keys, expected in (([*span(0, 3), (1, 3)], {"log_duplicate": 1}), ([*span(0, 3), (2, 2)], None)):
+        files = {**CLEAN, "c1": header() + JOIN + frame(DELIVER_KEYS, 7, keys) + LEAVE, "reader": twice}
+        verdict = judge(recording.read(make_run(tmp_path, files, OWN)))
+        found = {kind: count for kind, count in verdict["anomalies"].items() if count}
+        assert found == (expected or {"log_duplicate": 1, "repeat": 1})
+        assert verdict["fates"]["delivered"] == verdict["judged"] == 3
+
+
 def test_strangers_in_throughput_mode_are_phantoms(tmp_path: Path) -> None:
     """They have neither identity nor offset, so nothing but their number is known."""
     begin = header() + JOIN

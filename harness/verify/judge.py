@@ -5,7 +5,7 @@ guarantee forbids, stand here and nowhere else.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -106,9 +106,15 @@ def _partitions(history: History, known: Ownerships) -> list[int]:
 
 
 def _with_offsets(history: History) -> History:
-    """Deliveries that were recorded by identity alone get the offset at which the log holds them."""
+    """Deliveries that were recorded by identity alone get the offset at which the log holds them.
+
+    Those that the log holds twice get none: which copy was handed over cannot be told, so neither can a repeat.
+    """
+    if not any((item["offset"] == NO_OFFSET).any() for item in _delivered(history)):
+        return history
     logs = {
-        partition: first_copies(history.log[history.log["partition"] == partition]) for partition in history.log_ends
+        partition: first_copies(history.log[history.log["partition"] == partition], only_single=True)
+        for partition in history.log_ends
     }
 
     def known(rows: Rows) -> Rows:
@@ -122,6 +128,13 @@ def _with_offsets(history: History) -> History:
         for stream in history.streams
     ]
     return replace(history, streams=streams, corrupt=known(history.corrupt))
+
+
+def _delivered(history: History) -> Iterator[Rows]:
+    """All that was handed over, as recorded."""
+    yield history.corrupt
+    for stream in history.streams:
+        yield from (item for item in stream.items if isinstance(item, np.ndarray))
 
 
 def _corrupt(history: History, partition: int) -> list[Finding]:

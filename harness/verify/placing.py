@@ -10,8 +10,11 @@ from harness.history import NO_OFFSET, NO_PRODUCER, Rows, identities, joined
 from harness.verify.intervals import Intervals, more_than_once, overlapping
 
 
-def first_copies(log: Rows) -> Rows:
-    """The log without what it holds again, so that an identity stands at one offset."""
+def first_copies(log: Rows, *, only_single: bool = False) -> Rows:
+    """The log without what it holds again, so that an identity stands at one offset.
+
+    `only_single`: and without the first copies of that, too.
+    """
     log = log[log["producer"] != NO_PRODUCER]
     twice, extra = more_than_once(identities(log), log["length"])
     if not extra:
@@ -30,7 +33,8 @@ def first_copies(log: Rows) -> Rows:
     pieces["seq"] += points[piece] - first[number]
     pieces["offset"] += points[piece] - first[number]
     pieces["length"] = points[piece + 1] - points[piece]
-    kept = joined([log[~shared], pieces[np.unique(piece, return_index=True)[1]]])
+    _, earliest, copies = np.unique(piece, return_index=True, return_counts=True)
+    kept = joined([log[~shared], pieces[earliest[copies == 1] if only_single else earliest]])
     return kept[np.argsort(kept["offset"], kind="stable")]
 
 

@@ -223,3 +223,16 @@ def test_ownerships_are_listed() -> None:
     owner = verdict_of(CLEAN, revoke("c1", lost=True))["ownerships"][0]
     assert (owner["member"], owner["partition"], owner["end"]) == ("c1", 0, "lost")
     assert (owner["first_offset"], owner["last_offset"], owner["deliveries"]) == (0, 2, 3)
+
+
+def test_who_is_blamed_for_a_legal_redelivery_where_none_is_allowed() -> None:
+    assert verdict_of(FORBIDDEN["legal_redelivery"][0], guarantee=EXACTLY)["blamed"] == ["commit mode"]
+
+
+def test_a_certain_answer_outweighs_an_uncertain_one() -> None:
+    """A client that could not tell, and then could: the send is refused, or acked, and no longer unknown."""
+    uncertain = [{"type": "unknown", "producer": "p1", "partition": 0, "seq": 3, "error": "timeout"}]
+    refused = verdict_of(CLEAN, nacked(3), uncertain)
+    assert (refused["nacked"], refused["unknown"], refused["judged"]) == (1, 0, 3)
+    answered = verdict_of(CLEAN, acked(3), uncertain)
+    assert (answered["acked"], answered["unknown"], answered["judged"]) == (4, 0, 4)

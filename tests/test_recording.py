@@ -387,6 +387,46 @@ def test_a_stranger_in_the_log_is_a_phantom_alone(tmp_path: Path) -> None:
     assert {kind: count for kind, count in verdict["anomalies"].items() if count} == {"phantom": 2}
 
 
+def test_messages_of_another_run_are_phantoms_alone(tmp_path: Path) -> None:
+    """Log and consumer tell of them in stretches that begin at different places."""
+    files = {
+        **CLEAN,
+        "c1": CONSUMER + frame(DELIVER, 9, span(4, 6), run=8) + LEAVE,
+        "reader": READER + frame(LOG, 91, span(3, 6), run=8) + LOG_END,
+    }
+    verdict = judge(recording.read(make_run(tmp_path, files, OWN)))
+    assert {kind: count for kind, count in verdict["anomalies"].items() if count} == {"phantom": 3}
+
+
+@pytest.mark.parametrize(
+    ("in_log", "handed", "blamed", "count"),
+    [(b"", [(1, 1)], ["consumer"], 1), (frame(CORRUPT, 91, [(1, 1)]), [(1, 1)], ["producer"], 1),
+     (frame(CORRUPT, 91, [(1, 1)]), [(1, 1), (2, 2)], ["consumer", "producer"], 2)],
+)  # fmt: skip
+def test_who_corrupted_a_value(
+    tmp_path: Path, in_log: bytes, handed: list[Message], blamed: list[str], count: int
+) -> None:
+    """What stands in the log like that was not the consumer's doing, and is one message for both."""
+    files = {**CLEAN, "c1": CONSUMER + frame(CORRUPT, 9, handed) + LEAVE, "reader": READER + in_log + LOG_END}
+    verdict = judge(recording.read(make_run(tmp_path, files, OWN)))
+    assert (verdict["blamed"], verdict["anomalies"]["corrupt"]) == (blamed, count)
+
+
+def test_keys_are_placed_where_the_log_holds_them(tmp_path: Path) -> None:
+    """A stretch of keys that begins within one stretch of the log and ends in another, behind a hole."""
+    producer = header(role="produce", worker="p1", producer=0) + frame(ACK, 3, [(0, 0), (1, 1), (2, 3)]) + PRODUCER_END
+    reader = header(role="read_log", worker="reader") + frame(LOG, 91, [(0, 0), (1, 1), (2, 3)])
+    files = {
+        "p1": producer,
+        "c1": header() + JOIN + frame(DELIVER_KEYS, 7, span(1, 3)) + LEAVE,
+        "reader": reader + event(92, "log_end", partition=0, start=0, end=4),
+    }
+    verdict = judge(recording.read(make_run(tmp_path, files, OWN[:1])))
+    assert (verdict["fates"]["illegal_start"], verdict["fates"]["delivered"]) == (1, 2)
+    owner = verdict["ownerships"][0]
+    assert (owner["first_offset"], owner["last_offset"]) == (1, 3)
+
+
 def test_log_duplicates_in_throughput_mode_are_no_repeats(tmp_path: Path) -> None:
     """Both copies were handed over, once each; the keys alone do not tell them apart."""
     twice = READER + frame(LOG, 91, [(1, 3)]) + event(92, "log_end", partition=0, start=0, end=4)

@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from kafka_worker.clock import now_ns
 from kafka_worker.consuming import LossConsumption, ThroughputConsumption
-from kafka_worker.payload import KEY_BYTES
+from kafka_worker.payload import KEY_BYTES, runs_of
 
 
 class Block:
@@ -148,12 +148,13 @@ class OpenBlock(Block):
         keys = frame.keys(len(messages))
         partitions = array("i")
         if messages:
-            partitions = self.consumption.partitions_of(messages, offsets, None)
+            runs = runs_of(keys)
+            partitions = self.consumption.partitions_of(messages, offsets, runs)
         done_ns = now_ns()
         frame.close(partitions, done_ns)
         self.consumption.recorder.closed(frame)
         if messages:
-            wrong = self.consumption.payload.wrong_rows(keys, list(map(self._value_of, messages)))
+            wrong = self.consumption.payload.wrong_rows(keys, list(map(self._value_of, messages)), runs)
             if wrong:
                 self.consumption.write_corrupt(wrong, keys, offsets, partitions, done_ns)
             self.consumption.block_took(len(messages), done_ns - self.t_ns)

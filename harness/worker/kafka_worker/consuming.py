@@ -15,10 +15,10 @@ from array import array
 
 from kafka_worker.clock import now_ns
 from kafka_worker.ends import Ends
-from kafka_worker.payload import FOREIGN, KEY_BYTES, split_keys
+from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
 from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG
 
-MAX_BLOCK = 256
+MAX_BLOCK = 1024
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
 KEYS_PER_FRAME = 1 << 16
@@ -180,10 +180,8 @@ class Consumption:
         """Write what is still in memory."""
 
     def process(self, messages):
-        """The application: it reads each value."""
-        value_of = self.client.fields.value
-        for message in messages:
-            value_of(message)
+        """The application: it reads each value, and has them until its step is over."""
+        return list(map(self.client.fields.value, messages))
 
     def keys_of(self, messages):
         """(deliveries, their keys joined). An error that was handed over in a delivery's place is told and left out."""
@@ -211,6 +209,13 @@ class BareConsumption(Consumption):
         t_ns = now_ns()
         self.process(messages)
         self.counted(len(messages), t_ns, t_ns)
+
+    def process(self, messages):
+        """Where errors may come in a message's place, the application must look; the record has seen to that before."""
+        error_of, value_of = self.client.error_accessor, self.client.fields.value
+        if error_of is None:
+            return super().process(messages)
+        return [value_of(message) for message in messages if error_of(message) is None]
 
 
 class ThroughputConsumption(Consumption):
@@ -274,38 +279,49 @@ class LossConsumption(Consumption):
         t_ns = now_ns()
         if self.due_to_observe():
             self.observe()
-        deliveries = self._write(messages, groups, t_ns)
-        self.process(deliveries)
-        self.counted(len(deliveries), t_ns, t_ns)
-
-    def _write(self, messages, groups, t_ns):
-        fields = self.client.fields
         deliveries, keys = self.keys_of(messages)
         if not deliveries:
-            return deliveries
-        offsets = list(map(fields.offset, deliveries))
-        partitions = self.partitions_of(deliveries, offsets, groups if deliveries is messages else None)
-        wrong = self.payload.wrong_rows(keys, list(map(fields.value, deliveries)))
+            return
+        runs = runs_of(keys)
+        offsets = list(map(self.client.fields.offset, deliveries))
+        if groups is None or deliveries is not messages:
+            partitions = self.partitions_of(deliveries, offsets, runs)
+        else:
+            partitions = self._partitions_of_groups(groups, offsets)
         column = array("q", offsets)
         self.recorder.columns(self.kind, keys, column, partitions, t_ns)
+        values = self.process(deliveries)
+        wrong = self.payload.wrong_rows(keys, values, runs)
         if wrong:
             self.write_corrupt(wrong, keys, column, partitions, t_ns)
-        return deliveries
+        self.counted(len(deliveries), t_ns, t_ns)
 
-    def partitions_of(self, messages, offsets, groups):
-        """The column of partitions; notes how far each has come."""
-        if groups is not None:
-            column, at = array("i"), 0
-            for partition, count in groups:
-                column.extend(array("i", [partition]) * count)
-                at += count
-                self.ends.note(partition, offsets[at - 1])
+    def _partitions_of_groups(self, groups, offsets):
+        """The column of partitions, as the client sorted its messages; notes how far each has come."""
+        column, at = array("i"), 0
+        for partition, count in groups:
+            column.extend(array("i", [partition]) * count)
+            at += count
+            self.ends.note(partition, offsets[at - 1])
+        return column
+
+    def partitions_of(self, messages, offsets, runs):
+        """The column of partitions, as the client tells them; notes how far each has come.
+
+        A run, neighbours whose keys name one partition, is asked at its two ends only: with offsets that count up from
+        the one to the other, what lies between is of the same partition too.
+        """
+        partition_of = self.client.fields.partition
+        column = array("i")
+        for partition, first, last in runs or ():
+            counts_up = offsets[last - 1] - offsets[first] == last - 1 - first
+            if not counts_up or not partition_of(messages[first]) == partition == partition_of(messages[last - 1]):
+                break
+            column.extend(array("i", [partition]) * (last - first))
+            self.ends.note(partition, offsets[last - 1])
+        if len(column) == len(messages):
             return column
-        partitions = list(map(self.client.fields.partition, messages))
-        first = partitions[0]
-        if partitions.count(first) == len(partitions):
-            self.ends.note(first, offsets[-1])
-            return array("i", [first]) * len(partitions)
+        partitions = list(map(partition_of, messages))
         for partition, offset in dict(zip(partitions, offsets)).items():
             self.ends.note(partition, offset)
         return array("i", partitions)
@@ -332,9 +348,6 @@ class LogReading(LossConsumption):
 
     def due_to_observe(self):
         return False
-
-    def process(self, messages):
-        """Nobody but the record reads the log."""
 
 
 def normal_key(key):

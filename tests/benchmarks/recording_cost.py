@@ -1,8 +1,8 @@
 """What recording costs the measured client: its CPU time per message with and without, in interleaved pairs.
 
-Run by hand: `python tests/benchmarks/recording_cost.py [--pairs N] [--only NAME]`. It starts the embedded broker, writes
-a topic over mutual TLS, and lets fresh workers read it again and again: `off` (the application merely reads each value),
-`throughput`, `loss`, and the same backwards. README.md beside this file says how to read the table.
+Run by hand: `python tests/benchmarks/recording_cost.py [--pairs N] [--only NAME]`. It starts the embedded broker,
+writes a topic over mutual TLS, and lets fresh workers read it again and again: `off` (the application merely reads each
+value), `throughput`, `loss`, and the same backwards. README.md beside this file says how to read the table.
 """
 
 import argparse

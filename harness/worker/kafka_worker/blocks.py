@@ -8,8 +8,9 @@ from array import array
 from itertools import chain, islice
 
 from kafka_worker.clock import now_ns
-from kafka_worker.consuming import LossConsumption, ThroughputConsumption
+from kafka_worker.consuming import LossConsumption, ThroughputConsumption, normal_key
 from kafka_worker.payload import KEY_BYTES, runs_of
+from kafka_worker.recorder import PLACES
 
 
 class Block:
@@ -58,77 +59,104 @@ class Block:
 
 
 class KeysBlock(Block):
-    """Throughput: the messages are kept until the block ends, then their keys are."""
+    """Throughput: the keys are kept until the block ends. Of the messages only the first, to check its value."""
 
     def __init__(self, consumption):
         super().__init__(consumption)
-        self._messages = []
+        self._key_of = consumption.client.fields.key
+        self._first = None
+        self._odd = None
+        self._keys = []
 
     def fill(self, source):
-        value_of, append = self._value_of, self._messages.append
+        value_of, key_of, append = self._value_of, self._key_of, self._keys.append
         first = next(source, None)
         if first is None:
             return
+        self._first = first
         self.begin()
         for message in chain((first,), islice(source, self.room - 1)):
-            append(message)
-            value_of(message)
-
-    def push(self, message):
-        self._messages.append(message)
-        return super().push(message)
-
-    def end(self):
-        self.rows = len(self.consumption.keep(self._messages, self.t_ns))
-        super().end()
-        self.rows = len(self._messages)
-
-
-class OpenBlock(Block):
-    """Loss: each message's offset and key are in the file before the application reads its value."""
-
-    def __init__(self, consumption):
-        super().__init__(consumption)
-        self._fields = consumption.client.fields
-        self._messages = []
-        self._odd = None
-        self._frame = consumption.recorder.open(self.room)
-
-    def fill(self, source):
-        value_of, key_of, offset_of = self._value_of, self._fields.key, self._fields.offset
-        append = self._messages.append
-        first = next(source, None)
-        if first is None:
-            return
-        self.begin()
-        offsets, write = self._frame.offsets, self._frame.write
-        for row, message in enumerate(chain((first,), islice(source, self.room - 1))):
-            try:
-                offsets[row] = offset_of(message)
-                if write(key_of(message)) != KEY_BYTES:
-                    self._odd = message
-                    break
-            except (TypeError, ValueError):
+            key = key_of(message)
+            if key is None:
                 self._odd = message
                 break
-            append(message)
+            append(key)
             value_of(message)
 
     def push(self, message):
         if self.t_ns is None:
             self.begin()
-        frame = self._frame
-        try:
-            frame.offsets[len(self._messages)] = self._fields.offset(message)
-            if frame.write(self._fields.key(message)) != KEY_BYTES:
+        if self._first is None:
+            self._first = message
+        key = self._key_of(message)
+        if key is None:
+            self._odd = message
+            return False
+        self._keys.append(key)
+        self._value_of(message)
+        return len(self._keys) < self.room
+
+    def end(self):
+        self.rows = len(self._keys)
+        if self.rows:
+            keys = b"".join(self._keys)
+            if len(keys) != KEY_BYTES * self.rows:
+                keys = b"".join(map(normal_key, self._keys))
+            self.consumption.keep_keys(keys, self._first, self.t_ns)
+            super().end()
+        if self._odd is not None:
+            # An error in a message's place, or no key at all.
+            self.consumption.batch([self._odd], None)
+            self.rows += 1
+
+
+class OpenBlock(Block):
+    """Loss: each message's offset and key are in the file before the application reads its value.
+
+    Values and partitions are kept until the block ends, the messages are not: a client that can use the same memory for
+    the next one is faster by more than all that is done here.
+    """
+
+    def __init__(self, consumption):
+        super().__init__(consumption)
+        self._fields = consumption.client.fields
+        self._values = []
+        self._partitions = []
+        self._odd = None
+        self._frame = consumption.recorder.open(self.room)
+
+    def fill(self, source):
+        key_of, offset_of, partition_of, value_of = self._fields
+        keep_value, keep_partition = self._values.append, self._partitions.append
+        first = next(source, None)
+        if first is None:
+            return
+        self.begin()
+        offsets, keys = self._frame.offsets, self._frame.keys
+        # zip() ends with the places, before it would take one message too many.
+        for row, place, message in zip(range(self.room), PLACES, chain((first,), source)):
+            try:
+                offsets[row] = offset_of(message)
+                keys[place] = key_of(message)
+            except (TypeError, ValueError):
                 self._odd = message
+                break
+            keep_partition(partition_of(message))
+            keep_value(value_of(message))
+
+    def push(self, message):
+        if self.t_ns is None:
+            self.begin()
+        row = len(self._values)
+        try:
+            self._frame.offsets[row] = self._fields.offset(message)
+            self._frame.keys[PLACES[row]] = self._fields.key(message)
         except (TypeError, ValueError):
             self._odd = message
-        if self._odd is not None:
             return False
-        self._messages.append(message)
-        self._value_of(message)
-        return len(self._messages) < self.room
+        self._partitions.append(self._fields.partition(message))
+        self._values.append(self._value_of(message))
+        return len(self._values) < self.room
 
     def begin(self):
         self.t_ns = now_ns()
@@ -141,28 +169,24 @@ class OpenBlock(Block):
         self._frame.stamp(self.t_ns)
 
     def end(self):
-        messages, frame, odd = self._messages, self._frame, self._odd
-        if odd is not None:
-            frame.undo(list(map(self._fields.offset, messages)))
-        offsets = frame.offsets[: len(messages)].tolist()
-        keys = frame.keys(len(messages))
-        partitions = array("i")
-        if messages:
-            runs = runs_of(keys)
-            partitions = self.consumption.partitions_of(messages, offsets, runs)
+        frame, rows = self._frame, len(self._values)
+        offsets = frame.offsets[:rows].tolist()
+        keys = frame.keys[: rows * KEY_BYTES].tobytes()
+        partitions = self.consumption.partitions_told(self._partitions, offsets)
         done_ns = now_ns()
         frame.close(partitions, done_ns)
         self.consumption.recorder.closed(frame)
-        if messages:
-            wrong = self.consumption.payload.wrong_rows(keys, list(map(self._value_of, messages)), runs)
+        if rows:
+            wrong = self.consumption.payload.wrong_rows(keys, self._values, runs_of(keys))
             if wrong:
                 self.consumption.write_corrupt(wrong, keys, offsets, partitions, done_ns)
-            self.consumption.block_took(len(messages), done_ns - self.t_ns)
-            self.consumption.counted(len(messages), self.t_ns, done_ns)
-        if odd is not None:
+            self.consumption.block_took(rows, done_ns - self.t_ns)
+            self.consumption.counted(rows, self.t_ns, done_ns)
+        self.rows = rows
+        if self._odd is not None:
             # An error in a message's place, or a key that is not ours.
-            self.consumption.batch([odd], None)
-        self.rows = len(messages) + (odd is not None)
+            self.consumption.batch([self._odd], None)
+            self.rows += 1
 
 
 def block_of(consumption):

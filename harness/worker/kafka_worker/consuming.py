@@ -18,7 +18,8 @@ from kafka_worker.ends import Ends
 from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
 from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG
 
-MAX_BLOCK = 1024
+# What a block keeps should stay in the processor's nearest memory.
+MAX_BLOCK = 512
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
 KEYS_PER_FRAME = 1 << 16
@@ -238,16 +239,19 @@ class ThroughputConsumption(Consumption):
     def keep(self, messages, t_ns):
         """Keep the keys; returns the deliveries among the messages."""
         messages, keys = self.keys_of(messages)
-        if not messages:
-            return messages
+        if messages:
+            self.keep_keys(keys, messages[0], t_ns)
+        return messages
+
+    def keep_keys(self, keys, first, t_ns):
+        """Keep joined keys, and check the value of the first message."""
         if not self._keys:
             self._from_ns = t_ns
         self._keys.append(keys)
-        self._kept += len(messages)
+        self._kept += len(keys) // KEY_BYTES
         if self._kept >= KEYS_PER_FRAME:
             self.finish()
-        self._check(messages[0])
-        return messages
+        self._check(first)
 
     def _check(self, message):
         fields = self.client.fields
@@ -321,7 +325,10 @@ class LossConsumption(Consumption):
             self.ends.note(partition, offsets[last - 1])
         if len(column) == len(messages):
             return column
-        partitions = list(map(partition_of, messages))
+        return self.partitions_told(list(map(partition_of, messages)), offsets)
+
+    def partitions_told(self, partitions, offsets):
+        """The column of partitions where each message was asked; notes how far each partition has come."""
         for partition, offset in dict(zip(partitions, offsets)).items():
             self.ends.note(partition, offset)
         return array("i", partitions)

@@ -29,6 +29,10 @@ FRAME = struct.Struct("<HHIIIQQ")
 COUNT_AND_FLAGS = struct.Struct("<HHI")
 
 
+PLACES = tuple(slice(at, at + KEY_BYTES) for at in range(0, KEY_BYTES * 4096, KEY_BYTES))
+"""Where the key of each row stands in an open frame; an open frame has at most so many rows."""
+
+
 def segment_bytes_for(rows):
     """The size of segment that holds a frame of so many rows."""
     size = SEGMENT_BYTES
@@ -170,8 +174,9 @@ class Recorder:
 class OpenFrame:
     """A block of deliveries that is being filled.
 
-    Per message the loop sets `offsets[i]` and then calls `write(key)`: the row exists with its key. Both go straight to
-    the map; a method of this class around them would cost more than the two together.
+    Per message the loop sets `offsets[row]` and then `keys[PLACES[row]]`: the row exists with its key. Both go straight
+    to the map, which refuses (ValueError) a key of another length; a method of this class around them would cost more
+    than the two together.
     """
 
     def __init__(self, segment, at, capacity):
@@ -186,8 +191,7 @@ class OpenFrame:
         payload += -payload % 8
         self.end = self._keys_at + payload
         self.offsets = memoryview(segment)[offsets_at : self._partitions_at].cast("q")
-        self.write = segment.write
-        segment.seek(self._keys_at)
+        self.keys = memoryview(segment)[self._keys_at : offsets_at]
         header = FRAME.pack(DELIVER, OPEN, 0, capacity, payload, now_ns(), 0)
         segment[at + 2 : self._keys_at] = header[2:]
         segment[at : at + 2] = header[:2]
@@ -196,22 +200,10 @@ class OpenFrame:
         """The first message was handed over now; until then the frame said when the application began to wait."""
         self._map[self.at + 16 : self.at + 24] = struct.pack("<Q", t_ns)
 
-    def keys(self, rows):
-        return self._map[self._keys_at : self._keys_at + rows * KEY_BYTES]
-
-    def undo(self, offsets):
-        """Take back a row whose key was of another length, and what it spilled over; `offsets` are those before it."""
-        rows = len(offsets)
-        spilled_from = self._keys_at + rows * KEY_BYTES
-        spilled_to = max(self._map.tell(), self._partitions_at)
-        self._map[spilled_from:spilled_to] = bytes(spilled_to - spilled_from)
-        for row, offset in enumerate(offsets):
-            self.offsets[row] = offset
-
     def close(self, partitions, done_ns):
         """End the frame with one row for each of `partitions` (array('i')); a frame without rows vanishes."""
         self.offsets.release()
-        self.write = None
+        self.keys.release()
         rows = len(partitions)
         self.kept = rows > 0
         if not self.kept:

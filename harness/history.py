@@ -99,6 +99,15 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Transaction:
+    """One transaction as its producer told it. state: `begin`, `commit`, `abort` or `unknown`, the last one told."""
+
+    name: str
+    state: str
+    sends: Rows
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What the judge must know of the run; the first line of a portable history."""
 
@@ -121,7 +130,7 @@ class History:
     acks: Rows = field(default_factory=no_rows)
     nacks: Rows = field(default_factory=no_rows)
     unknowns: Rows = field(default_factory=no_rows)
-    aborts: Rows = field(default_factory=no_rows)  # sends of aborted transactions
+    transactions: list[Transaction] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
     log: Rows = field(default_factory=no_rows)
     log_ends: dict[int, tuple[int, int]] = field(default_factory=dict)  # partition -> start, end
@@ -130,7 +139,8 @@ class History:
     corrupt_log: Rows = field(default_factory=no_rows)  # as the independent reader found it
     drained: Event | None = None
     faults: list[Event] = field(default_factory=list)
-    torn: list[str] = field(default_factory=list)  # sentences: what is missing or was cut, never a pass
+    torn: list[str] = field(default_factory=list)  # sentences: what did not end as it should, never a pass
+    damaged: list[str] = field(default_factory=list)  # sentences: evidence that is gone, so that nothing is proven
     explicit_processing: bool = False
     identified: bool = False  # every message carries its identity, so a delivery without one is not what was sent
 
@@ -140,6 +150,11 @@ class History:
 
     acked_at: list[tuple[int, int]] = field(default_factory=list)  # (ns, messages), for pictures only
     delivered_at: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def aborts(self) -> Rows:
+        """The sends of aborted transactions."""
+        return joined(transaction.sends for transaction in self.transactions if transaction.state == "abort")
 
     @property
     def began(self) -> int:

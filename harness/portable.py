@@ -24,6 +24,7 @@ from harness.history import (
     Rows,
     RunInfo,
     Stream,
+    Transaction,
     no_rows,
     stretches,
 )
@@ -266,7 +267,10 @@ class _Reader:
                 self._mark_processed(stream)
         self._send_home()
         column = {kind: stretches(np.array(rows, ROW)) for kind, rows in self.columns.items()}
-        aborted = [row for key, rows in self.txn_of.items() if self.txn_state.get(key) == "abort" for row in rows]
+        transactions = [
+            Transaction(f"{key[1]} of {key[0]}", self.txn_state.get(key, "begin"), np.array(rows, ROW))
+            for key, rows in self.txn_of.items()
+        ]
         log = column.get("log", no_rows())
         return History(
             run=self.run,
@@ -275,7 +279,7 @@ class _Reader:
             acks=column.get("ack", no_rows()),
             nacks=column.get("nack", no_rows()),
             unknowns=column.get("unknown", no_rows()),
-            aborts=np.array(aborted, ROW),
+            transactions=transactions,
             streams=list(self.streams.values()),
             log=log,
             log_ends=self.log_ends,

@@ -58,12 +58,15 @@ def read(run: RunDir) -> History:
     """Gather what every worker of a run recorded, and what the harness saw of them."""
     files = sorted(run.path.glob("history/*.bin"))
     workers = [read_file(path) for path in files]
-    own, torn = _own_events(run.events)
+    own, unread = _own_events(run.events)
     judging = run.meta.get("judging") or {}
     history = History(run=_run_info(run, judging, workers), identified=True)
-    history.torn += torn
+    history.damaged += unread
     if not files:
         history.torn.append("no worker has recorded anything")
+    started = {str(client.get("worker")) for client in run.meta.get("clients") or []}
+    missing = sorted(started - {path.stem for path in files})
+    history.damaged += [f"history/{name}.bin is missing" for name in missing]
     if run.last_mark() not in STAGES_BEFORE_JUDGING:
         history.torn.append(f"the run ended early: its last finished stage is {run.last_mark()!r}")
     _producers(history, [worker for worker in workers if worker.meta["role"] == "produce"])
@@ -72,7 +75,7 @@ def read(run: RunDir) -> History:
     _harness(history, own)
     for path, worker in zip(files, workers, strict=True):
         if worker.torn:
-            history.torn.append(f"{path.name}: {worker.torn}")
+            history.damaged.append(f"{path.name}: {worker.torn}")
     return history
 
 
@@ -143,15 +146,15 @@ def _harness(history: History, own: list[Event]) -> None:
 def _own_events(path: Path) -> tuple[list[Event], list[str]]:
     """The harness's own events; a line that cannot be read is told, whichever it is."""
     if not path.is_file():
-        return [], ["the harness recorded no events of its own"]
-    events, torn = [], []
+        return [], ["history/harness.jsonl is missing"]
+    events, unread = [], []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             data = json.loads(line)
             events.append(Event(int(data["t"]), str(data["type"]), data))
         except (ValueError, KeyError, TypeError):
-            torn.append(f"{path.name}:{number}: cannot be read")
-    return events, torn
+            unread.append(f"{path.name}:{number}: cannot be read")
+    return events, unread
 
 
 def read_file(path: Path) -> Recorded:

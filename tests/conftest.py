@@ -7,10 +7,16 @@ import pytest
 KINDS = ("e2e", "docker", "browser")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Reports know a test's markers only by what is told here; their keywords also hold names of folders."""
+    for item in items:
+        item.user_properties.append(("kinds", [kind for kind in KINDS if item.get_closest_marker(kind)]))
+
+
 def _ran(reporter: pytest.TerminalReporter, kind: str) -> int:
     """How many tests of a kind came to an end of their own, passed or failed."""
     ended = [*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])]
-    return sum(kind in report.keywords for report in ended if report.when == "call")
+    return sum(kind in dict(report.user_properties)["kinds"] for report in ended if report.when == "call")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -352,9 +352,17 @@ def test_a_consumer_killed_by_a_fault_is_no_doubt(tmp_path: Path) -> None:
 def test_lines_of_the_harness_that_cannot_be_read(tmp_path: Path) -> None:
     run = make_run(tmp_path, CLEAN, OWN)
     run.events.write_bytes(run.events.read_bytes() + b'{"t": 97, "ty')
-    assert recording.read(run).torn == ["harness.jsonl:3: cannot be read"]
+    assert recording.read(run).damaged == ["harness.jsonl:3: cannot be read"]
     run.events.unlink()
-    assert recording.read(run).torn == ["the harness recorded no events of its own"]
+    assert recording.read(run).damaged == ["history/harness.jsonl is missing"]
+
+
+def test_a_worker_whose_file_is_gone_is_damage(tmp_path: Path) -> None:
+    run = make_run(tmp_path, {**CLEAN, "c1": CONSUMER}, OWN)
+    run.meta["clients"] = [{"worker": path.stem} for path in run.path.glob("history/*.bin")]
+    assert recording.read(run).damaged == []
+    run.history("c1").unlink()
+    assert recording.read(run).damaged == ["history/c1.bin is missing"]
 
 
 def test_throughput_mode_is_judged_by_the_log(tmp_path: Path) -> None:

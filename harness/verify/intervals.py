@@ -95,7 +95,7 @@ def overlapping(starts: Column, ends: Column, base: Intervals) -> tuple[Column, 
 def _depths(*sets: tuple[Column, Column]) -> tuple[Column, list[Column]]:
     """The sorted ends of all stretches, and for each set how many of its stretches cover each gap between them."""
     points = np.sort(np.concatenate([end for pair in sets for end in pair]), kind="stable")
-    # np.unique hashes, which took three times as long: what comes here is sorted already, or nearly.
+    # Not np.unique, which hashes: what comes here is sorted already, or nearly.
     points = points[np.concatenate((np.ones(min(len(points), 1), bool), points[1:] != points[:-1]))]
     gaps = max(len(points) - 1, 0)
     depths = []

@@ -29,6 +29,7 @@ from harness.verify.producing import (
     strangers,
 )
 from harness.verify.repeats import again, delivered_strays, double_owners, outsiders, two_values
+from harness.verify.transactions import torn_transactions
 
 SEVERITY = ("PASS", "UNKNOWN", "FAIL")
 EXIT_CODES = {"PASS": EXIT_PASS, "UNKNOWN": EXIT_UNKNOWN, "FAIL": EXIT_FAIL}
@@ -74,6 +75,7 @@ def judge(history: History) -> dict[str, Any]:
         found = _judge_partition(history, known, produced, consumed)
         findings += found
         accounts.add(partition_account(produced, consumed, known, found))
+    findings += torn_transactions(history)
     return _verdict(history, known, accounts, findings)
 
 
@@ -178,9 +180,12 @@ def _verdict(history: History, known: Ownerships, accounts: Accounts, findings: 
             ahead[finding.detail] += finding.count
     failures = [finding for finding in findings if _forbids(history, finding.kind)]
     doubts = _doubts(history, total, fates)
-    verdict = "FAIL" if failures else "UNKNOWN" if doubts else "PASS"
+    # Absence proves nothing where evidence is gone: what looks lost may stand in the part that is missing.
+    proven = failures if not history.damaged else []
+    verdict = "FAIL" if proven else "UNKNOWN" if failures or doubts else "PASS"
     told = sorted({finding.kind for finding in failures}, key=(FATES + ANOMALIES).index)
-    reasons = [reason for kind in told for reason in _told(kind, failures)] + doubts
+    reasons = [reason for kind in told for reason in _told(kind, failures)]
+    reasons = reasons + doubts if proven else doubts + [f"unproven: {reason}" for reason in reasons]
     if verdict == "PASS":
         reasons = [f"{messages(total['judged'])} acked, every one delivered"]
     witnesses = Witnesses(history, known)
@@ -192,7 +197,7 @@ def _verdict(history: History, known: Ownerships, accounts: Accounts, findings: 
         "committed_ahead_of": {kind: ahead[kind] for kind in ("never_handed_over", "in_flight")},
         "anomalies": anomalies,
         "reasons": reasons,
-        "blamed": sorted({finding.blame for finding in failures}),
+        "blamed": sorted({finding.blame for finding in proven}),
         **spans(findings, witnesses),
         "examples": examples(findings, witnesses),
         "partitions": accounts.rows,
@@ -221,7 +226,7 @@ def _told(kind: str, failures: list[Finding]) -> list[str]:
 
 def _doubts(history: History, total: dict[str, int], fates: dict[str, int]) -> list[str]:
     """Why the evidence does not suffice for a pass."""
-    doubts = list(history.torn)
+    doubts = [f"evidence is gone: {what}" for what in history.damaged] + list(history.torn)
     if sum(fates.values()) != total["judged"]:
         doubts.append(f"the accounting does not add up: {fates} of {total['judged']} (a fault of the harness)")
     if not total["acked"]:

@@ -40,15 +40,25 @@ def as_text(verdict: dict[str, Any]) -> str:
     return json.dumps(verdict, indent=1, ensure_ascii=False) + "\n"
 
 
+def _update_metrics(run: RunDir, **figures: Any) -> None:
+    file = run.path / "metrics.json"
+    write_json(file, json.loads(file.read_text()) | {"stages": run.meta["stages"]} | figures)
+
+
+def note_times(run: RunDir) -> None:
+    """Write the time of the last stage too, and how long it was from the last message consumed to the report."""
+    last_ns = max((c["ended"].get("last_ns") or 0 for c in run.meta["clients"] if c.get("ended")), default=0)
+    reported_ns = run.meta["marks"][-1]["monotonic_ns"]
+    _update_metrics(run, last_message_to_report_s=round((reported_ns - last_ns) / 1e9, 3) if last_ns else None)
+
+
 def report_run(run: RunDir) -> None:
     """Write what people and machines read: Parquet, JUnit, and the page."""
     from harness.report.junit import write_junit
     from harness.report.page import write_page
     from harness.report.parquet import write_parquet
 
-    metrics_file = run.path / "metrics.json"
-    figures = json.loads(metrics_file.read_text())
-    write_json(metrics_file, figures | {"stages": run.meta["stages"]})
+    _update_metrics(run)
     try:
         write_parquet(run.path)
         write_junit(run.path)

@@ -72,6 +72,7 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         with clock.stage("report"):
             outcome.report_run(run)
         run.mark("reported")
+        outcome.note_times(run)
     return run
 
 

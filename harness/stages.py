@@ -32,6 +32,8 @@ READ_IDLE_S = 60
 LIMIT_S = 3600
 """No stage lasts longer."""
 STOP_S = 30
+CLOSE_S = 60
+"""A consumer whose loop is over may take so long in its own close(), which commits and leaves the group."""
 EX_IOERR = 74
 
 
@@ -249,9 +251,9 @@ def _watch(
             seen, changed_at = count, now
         bench.progress.update(stage, before + count, total, worker.name)
         _broker_alive(bench)
-        patience_s = idle_s if seen else start_s
+        patience_s = CLOSE_S if worker.closing else idle_s if seen else start_s
         if now - changed_at > patience_s or now > deadline:
-            if drain is not None:
+            if drain is not None and not worker.closing:
                 drain.end(worker, now - changed_at, progressing=now - changed_at <= patience_s)
             return worker.stop(timeout_s=STOP_S)
         time.sleep(POLL_S)

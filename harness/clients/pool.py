@@ -81,6 +81,7 @@ class Worker:
         self.history = Path(config["history"])
         self.hello: dict[str, Any] | None = None
         self.effective: dict[str, Any] | None = None
+        self.closing = False
         self.ended: dict[str, Any] | None = None
         self.errors: list[dict[str, Any]] = []
         self._buffer = b""
@@ -146,6 +147,8 @@ class Worker:
             self.effective = data.get("effective")
         elif kind == "error":
             self.errors.append(data)
+        elif kind == "closing":
+            self.closing = True
         elif kind == "ended":
             self.ended = data
         else:

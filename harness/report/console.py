@@ -171,4 +171,7 @@ def _speed(facts: Facts) -> str:
 def _stages(facts: Facts) -> str:
     stages = facts.rows(facts.metrics, "stages")
     told = [f"{text(stage.get('name')) or '?'} {figure(stage.get('seconds'), 's')}" for stage in stages]
+    after = facts.metrics.get("last_message_to_report_s")
+    if number(after) is not None:
+        told.append(f"from the last message to the report {figure(after, 's')}")
     return ", ".join(told) or NOT_MEASURED

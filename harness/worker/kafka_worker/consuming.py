@@ -159,7 +159,7 @@ class Consumption:
         if lost:
             self.event({"type": "revoke", "member": self.worker, "partitions": lost})
         if gained:
-            self.event({"type": "assign", "member": self.worker, "partitions": gained})
+            self.event({"type": "assign", "member": self.worker, "partitions": gained, "observed": True})
             if self.client.waits_for_ever:
                 # Such a call never comes back to say that nothing is left: what the group had read before is asked now.
                 self._ask_positions([partition for partition in gained if partition not in self.ends.next])

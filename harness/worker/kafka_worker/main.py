@@ -90,6 +90,7 @@ def consume(config, control, adapter):
     client_at_end(consumption, why)
     ended = consumption.figures(cpu_from, wall_from)
     closed_ns = now_ns()
+    control.send({"type": "closing", "why": why})
     if not close_client(consumption):
         why = "error"
     if recorder is not None:

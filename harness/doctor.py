@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.broker import jars
+from harness.cache import cache_folder
 from harness.clients import envs
 from harness.clients.interpreters import interpreters_here
 from harness.errors import HarnessError
@@ -61,7 +62,7 @@ def _java() -> Symptom:
 
 
 def _kafka() -> Symptom:
-    folder = jars.cache_folder() / "kafka"
+    folder = cache_folder() / "kafka"
     here = sorted(path.name for path in folder.glob("*/") if (path / jars.MANIFEST).is_file())
     if DEFAULT_KAFKA in here:
         return Symptom("Kafka", "ok", f"{', '.join(here)} in {folder}")

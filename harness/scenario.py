@@ -75,41 +75,36 @@ class Broker(Keys):
     )
 
 
-class Planted(Keys):
+class Deed(Keys):
+    """How often and where a fault is planted."""
+
+    count: Messages = Field(default=1, description="How many messages it does that to.")
+    at: int | None = Field(
+        default=None,
+        ge=0,
+        le=10**10,
+        description="The first of them, by its number in its partition; null: drawn from the seed.",
+    )
+    partition: Partition | None = Field(
+        default=None, description="The partition it happens in; null: drawn from the seed."
+    )
+
+
+class Planted(Deed):
     """A fault made on purpose by the client `planted`, to see that the verdict names it."""
 
     fault: Literal["skip", "tail_loss", "repeat", "reorder", "corrupt", "phantom", "stall"] = Field(
         description="What the planted consumer does: leave messages out, leave the partition's last ones out, hand "
         "them over twice, in the wrong order, with a wrong value, hand over what was never sent, or stop delivering."
     )
-    count: Messages = Field(default=1, description="How many messages it does that to.")
-    at: int | None = Field(
-        default=None,
-        ge=0,
-        le=10**10,
-        description="The first of them, by its number in its partition; null: drawn from the seed.",
-    )
-    partition: Partition | None = Field(
-        default=None, description="The partition it happens in; null: drawn from the seed."
-    )
 
 
-class PlantedProducer(Keys):
+class PlantedProducer(Deed):
     """The same for the producer's side."""
 
     fault: Literal["publish_loss", "duplicate", "misroute", "corrupt"] = Field(
         description="What the planted producer does: report an ack for what it never sent, write twice, write to "
         "another partition, or write a wrong value."
-    )
-    count: Messages = Field(default=1, description="How many messages it does that to.")
-    at: int | None = Field(
-        default=None,
-        ge=0,
-        le=10**10,
-        description="The first of them, by its number in its partition; null: drawn from the seed.",
-    )
-    partition: Partition | None = Field(
-        default=None, description="The partition it happens in; null: drawn from the seed."
     )
 
 

@@ -51,10 +51,15 @@ def test_defaults(write):
         "messages": 1000,
         "size_bytes": 100,
         "producer": {"client": "confluent-kafka", "settings": {}, "planted": None},
-        "consumer": {"defaults": "as_shipped", "settings": {}, "batch": {"max_records": None, "timeout_ms": 1000}},
+        "consumer": {
+            "defaults": "as_shipped",
+            "settings": {},
+            "batch": {"max_records": None, "timeout_ms": 1000},
+            "certificate": "trusted",
+        },
         "restarts": None,
         "record": "loss",
-        "drain": {"idle_s": 10, "limit_s": 300},
+        "drain": {"start_s": 60, "idle_s": 10, "limit_s": 3600},
         "planted": None,
         "seed": 1,
     }
@@ -108,7 +113,7 @@ WRONG = {
     "broker: {backend: dokcer}": '6:10: broker.backend: "dokcer" is none of auto, embedded, docker, external; '
     "did you mean docker?",
     "idle_s: 3": "6:1: idle_s: unknown key; did you mean drain.idle_s?",
-    "drain: {zzz: 3}": "6:9: drain.zzz: unknown key; known here: idle_s, limit_s",
+    "drain: {zzz: 3}": "6:9: drain.zzz: unknown key; known here: start_s, idle_s, limit_s",
     "name: mine": None,  # A scenario's name is its file's; checked below, its list of known keys is long.
     "drain: {idle_s: 30, limit_s: 20}": (
         "6:9: drain.idle_s: 30 is longer than drain.limit_s, 20, and never comes to bear"

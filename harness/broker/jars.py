@@ -6,7 +6,6 @@ name and renamed at the end, and every start compares it with the list of its fi
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -15,12 +14,12 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cache import cache_folder, locked
 from harness.errors import HarnessError, UsageError
 
 Progress = Callable[[str], None]
@@ -28,7 +27,6 @@ Progress = Callable[[str], None]
 MAVEN_CENTRAL = "central"
 OLDEST_JAVA = 17
 OLDEST_KAFKA = (3, 7)  # the oldest line whose combined node (no ZooKeeper) is declared ready for use
-LOCK_TIMEOUT_S = 900
 MANIFEST = "manifest.json"
 
 
@@ -82,11 +80,6 @@ def _java_version(path: Path) -> str | None:
 # ---- jars -----------------------------------------------------------------------------------------------------------
 
 
-def cache_folder() -> Path:
-    """Where the harness keeps what can be had again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"
-
-
 def kafka_jars(version: str, *, progress: Progress) -> list[Path]:
     """All jars of this Kafka, in the order of the class path; downloaded first where they are not here yet."""
     _refuse_version(version)
@@ -96,8 +89,7 @@ def kafka_jars(version: str, *, progress: Progress) -> list[Path]:
     if jars is not None:
         return jars
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with _lock(cache / f"{version}.lock", progress):
+        with locked(cache / f"{version}.lock", what=f"Kafka {version}", slug="kafka-download", say=progress):
             jars = _complete(folder)  # another harness may have fetched them while this one waited
             if jars is None:
                 _fill(folder, version, progress)
@@ -132,27 +124,6 @@ def _complete(folder: Path) -> list[Path] | None:
     except (OSError, ValueError, KeyError):
         pass
     return None
-
-
-@contextlib.contextmanager
-def _lock(path: Path, progress: Progress) -> Iterator[None]:
-    """Only one harness downloads a version; the others wait for it. The kernel unlocks when a holder dies."""
-    deadline = time.monotonic() + LOCK_TIMEOUT_S
-    with path.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                progress("waiting for another harness that is downloading the same Kafka")
-            if time.monotonic() > deadline:
-                raise HarnessError(
-                    "kafka-download",
-                    f"{path}: another harness has been downloading for {LOCK_TIMEOUT_S} s",
-                    "See what holds that file (fuser), end it, and run again.",
-                )
-            time.sleep(0.5)
-        yield
 
 
 def _fill(folder: Path, version: str, progress: Progress) -> None:

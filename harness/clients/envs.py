@@ -10,19 +10,17 @@ new environment decides, and when it fails the next interpreter is tried. Nothin
 reaches uv or the client.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.cache import cache_folder, locked
 from harness.clients.catalogue import WHEELS_ONLY, Minor, dotted, supported
 from harness.clients.interpreters import Interpreter, download, interpreters_here, none_fits, ordered, to_download
 from harness.clients.spec import ClientSpec
@@ -31,7 +29,6 @@ from harness.errors import HarnessError, UsageError
 FORMAT = 1
 UV_TIMEOUT_S = 900
 IMPORT_TIMEOUT_S = 60
-LOCK_TIMEOUT_S = 1800
 
 Progress = Callable[[str], None]
 
@@ -130,18 +127,19 @@ def _environment_on(spec: ClientSpec, interpreter: Interpreter, progress: Progre
     folder = envs_dir() / key
     if (ready := _complete(spec, folder)) is not None:
         return ready
-    with _held(folder.with_name(f"{key}.lock"), spec, progress):
-        # A second harness may have made it while this one waited.
-        if (ready := _complete(spec, folder)) is not None:
-            return ready
-        progress(f"{spec}: making its environment on {interpreter}")
-        try:
-            _make(spec, interpreter, folder)
-        except OSError as error:
-            raise _unwritable(folder, error) from error
-        finally:
-            if not (folder / "complete.json").is_file():
-                shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with locked(folder.with_name(f"{key}.lock"), what=str(spec), slug="client-environment", say=progress):
+            # A second harness may have made it while this one waited.
+            if (ready := _complete(spec, folder)) is not None:
+                return ready
+            progress(f"{spec}: making its environment on {interpreter}")
+            try:
+                _make(spec, interpreter, folder)
+            finally:
+                if not (folder / "complete.json").is_file():
+                    shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     ready = _complete(spec, folder)
     if ready is None:
         raise HarnessError("client-environment", f"{folder}: was made and is gone", "Run again.")
@@ -372,37 +370,7 @@ def uv_binary() -> Path:
 
 
 def envs_dir() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "harness/envs"
-
-
-@contextlib.contextmanager
-def _held(path: Path, spec: ClientSpec, progress: Progress) -> Iterator[None]:
-    """Hold `path` against another harness that makes the same environment; the kernel lets go when a holder dies."""
-    deadline = time.monotonic() + LOCK_TIMEOUT_S
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    with file:
-        told = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    progress(f"{spec}: waiting for another harness that is making its environment")
-                told = True
-            if time.monotonic() > deadline:
-                raise HarnessError(
-                    "client-environment",
-                    f"{path}: held by another harness for more than {LOCK_TIMEOUT_S} s",
-                    "End that one, and run again.",
-                )
-            time.sleep(0.1)
-        yield
+    return cache_folder() / "envs"
 
 
 def _environment() -> dict[str, str]:

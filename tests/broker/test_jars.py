@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.broker import jars
+from harness.cache import locked
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, HarnessError, UsageError
 
 VERSION = "4.3.1"
@@ -128,7 +129,7 @@ def test_a_damaged_cache_is_filled_again(central: Central, cache: Path, damage: 
 def test_two_harnesses_download_once(central: Central, cache: Path) -> None:
     said: list[str] = []
     cache.mkdir(parents=True)
-    with jars._lock(cache / f"{VERSION}.lock", print):
+    with locked(cache / f"{VERSION}.lock", what="it", slug="test", say=print):
         other = threading.Thread(target=lambda: jars.kafka_jars(VERSION, progress=said.append))
         other.start()
         for _ in range(100):
@@ -138,16 +139,16 @@ def test_two_harnesses_download_once(central: Central, cache: Path) -> None:
         assert central.calls == 0
     other.join(10)
     assert central.calls == 1
-    assert said[0] == "waiting for another harness that is downloading the same Kafka"
+    assert said[0] == f"waiting for another harness that is making Kafka {VERSION}"
 
 
 def test_a_lock_that_is_never_freed_is_an_error(central: Central, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jars, "LOCK_TIMEOUT_S", 0)
+    monkeypatch.setattr("harness.cache.LOCK_TIMEOUT_S", 0)
     cache.mkdir(parents=True)
     lock = cache / f"{VERSION}.lock"
-    with jars._lock(lock, print), pytest.raises(HarnessError) as refused:
+    with locked(lock, what="it", slug="test", say=print), pytest.raises(HarnessError) as refused:
         fetch()
-    assert refused.value.what == f"{lock}: another harness has been downloading for 0 s"
+    assert refused.value.what == f"{lock}: held by another harness for more than 0 s"
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,8 @@ class History:
         """A producer's name; a damaged identity may tell of one that never was."""
         return self.producers[number] if number < len(self.producers) else f"producer {number}"
 
-    acked_at: list[tuple[int, int]] = field(default_factory=list)  # (ns, messages), for pictures only
-    delivered_at: list[tuple[int, int]] = field(default_factory=list)
+    acked_at: list[tuple[int, int, int]] = field(default_factory=list)  # from ns, to ns, messages: for pictures only
+    delivered_at: list[tuple[int, int, int]] = field(default_factory=list)
 
     @property
     def aborts(self) -> Rows:

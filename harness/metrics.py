@@ -7,6 +7,7 @@ figures would say nothing about the client.
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.history import History
 
@@ -43,7 +44,7 @@ def _speed(ended: dict[str, Any], size_bytes: int | None) -> dict[str, Any]:
     count = int(ended.get("deliveries") or ended.get("acked") or 0)
     first, last = ended.get("first_ns"), ended.get("last_ns")
     wall_s = (last - first) / 1e9 if first and last and last > first else None
-    rate = count / wall_s if wall_s else None
+    rate = count / wall_s if wall_s and count else None
     cpu_s = ended.get("cpu_s")
     return {
         "messages": count,
@@ -63,19 +64,31 @@ def _recording_note(mode: str | None) -> str:
 def _timeline(history: History) -> dict[str, Any]:
     """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on."""
     streams = {"delivered": history.delivered_at, "produced": history.acked_at}
-    times = [t for arrivals in streams.values() for t, _ in arrivals]
+    times = [until for arrivals in streams.values() for _, until, _ in arrivals]
     if not times:
         return {"t_s": [], "delivered": [], "produced": []}
     began = history.began
     length_s = max((max(times) - began) / 1e9, 1e-3)
     width_s = max(length_s / BINS, 0.05)
     edges = np.arange(0, length_s + 2 * width_s, width_s)
-    rates = {}
-    for name, arrivals in streams.items():
-        at = np.array([(t - began) / 1e9 for t, _ in arrivals])
-        counts = np.array([count for _, count in arrivals], float)
-        rates[name] = [round(rate, 1) for rate in (np.histogram(at, edges, weights=counts)[0] / width_s).tolist()]
+    rates = {
+        name: [round(rate, 1) for rate in (_per_bin(arrivals, began, edges) / width_s).tolist()]
+        for name, arrivals in streams.items()
+    }
     return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates}
+
+
+def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Messages by bin; what is known only to have come between two moments is spread evenly over them."""
+    if not arrivals:
+        return np.zeros(len(edges) - 1)
+    columns = np.array(arrivals, np.float64)
+    since, until, counts = (columns[:, 0] - began) / 1e9, (columns[:, 1] - began) / 1e9, columns[:, 2]
+    long = until - since > edges[1] - edges[0]
+    bins = np.histogram(since[~long], edges, weights=counts[~long])[0]
+    for start, end, count in zip(since[long], until[long], counts[long], strict=True):
+        bins += np.diff(np.clip((edges - start) / (end - start), 0, 1)) * count
+    return bins
 
 
 def _marks(history: History) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class Recorded:
 
     meta: dict[str, Any]
     items: list[tuple[int, Event | Rows]] = field(default_factory=list)
-    arrivals: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # by kind: (t, messages) a frame
+    arrivals: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)  # by kind: from, to, messages a frame
     torn: str | None = None
 
     def rows(self, kind: int) -> Rows:
@@ -266,7 +266,8 @@ class _Block:
         else:
             columns = _columns(frame, data, start, kind, t)
             self.frames.append(columns)
-            self.recorded.arrivals.setdefault(kind, []).append((t, len(columns.keys)))
+            until = max(t, int(frame["done"])) if kind == DELIVER_KEYS else t
+            self.recorded.arrivals.setdefault(kind, []).append((t, until, len(columns.keys)))
             self.messages += len(columns.keys)
 
     def end(self) -> None:

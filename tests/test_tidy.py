@@ -48,7 +48,7 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_layers(path: Path) -> None:
     found = imported(path)
-    assert "cli" not in found, "nothing imports the command line"
+    assert "cli" not in found or path.name == "__main__.py", "nothing imports the command line"
     if path.relative_to(HARNESS).parts[0].removesuffix(".py") in PURE:
         assert found.isdisjoint(IMPURE), "judging and measuring are pure"
     if path in WORKER:

@@ -1,0 +1,52 @@
+"""Figures of a run, from what workers told and recorded."""
+
+import pytest
+
+from harness.history import Event, History, RunInfo, Stream
+from harness.metrics import measure
+
+S = 1_000_000_000
+ENDED = {"deliveries": 1000, "first_ns": 2 * S, "last_ns": 4 * S, "cpu_s": 0.5, "rss_max_bytes": 7}
+SCENARIO = {"size_bytes": 200, "record": "throughput"}
+
+
+def history(**columns: list) -> History:
+    streams = [Stream("c1", [Event(1 * S, "member", {"member": "c1", "state": "join"})])]
+    return History(run=RunInfo("r", "at_least_once", 1), streams=streams, **columns)
+
+
+def meta(*ended: dict | None) -> dict:
+    clients = [{"role": "consume", "worker": f"c{number}", "ended": end} for number, end in enumerate(ended, 1)]
+    return {"clients": clients, "scenario_settings": SCENARIO, "stages": []}
+
+
+def test_speed_of_one_consumer() -> None:
+    figures = measure(history(), meta(ENDED))
+    assert figures["throughput_msgs_per_s"] == 500
+    assert figures["mb_per_s"] == pytest.approx(0.1)
+    assert figures["cpu_s_per_million"] == 500
+    assert figures["rss_max_bytes"] == 7
+
+
+def test_restarts_have_no_speed() -> None:
+    figures = measure(history(), meta(ENDED, ENDED))
+    assert figures["throughput_msgs_per_s"] is None
+    assert figures["speed_note"].startswith("speed is not measured")
+
+
+@pytest.mark.parametrize("ended", [None, {**ENDED, "last_ns": None}, {**ENDED, "deliveries": 0}])
+def test_what_did_not_happen_is_not_measured(ended: dict | None) -> None:
+    assert measure(history(), meta(ended))["throughput_msgs_per_s"] is None
+
+
+def test_what_came_within_a_time_is_spread_over_it() -> None:
+    timeline = measure(history(delivered_at=[(1 * S, 11 * S, 1000)]), meta(ENDED))["timeline"]
+    inside = [rate for t, rate in zip(timeline["t_s"], timeline["delivered"], strict=True) if t < 9.9]
+    assert inside == pytest.approx([100] * len(inside), rel=0.01)
+
+
+def test_nothing_is_lost_in_the_bins() -> None:
+    arrivals = [(1 * S + number * S // 7, 1 * S + number * S // 7, 10) for number in range(100)]
+    timeline = measure(history(delivered_at=[*arrivals, (2 * S, 9 * S, 500)]), meta(ENDED))["timeline"]
+    width_s = timeline["t_s"][1] - timeline["t_s"][0]
+    assert sum(timeline["delivered"]) * width_s == pytest.approx(1500, rel=0.02)

@@ -72,3 +72,12 @@ def test_every_exit_code_is_in_the_readme():
 def test_every_scenario_named_in_the_readme_is_there():
     for name in re.findall(r"scenarios/([\w/]+)\.yaml", README):
         assert (shipped_folder() / f"{name}.yaml").is_file(), name
+
+
+def test_every_error_is_in_the_readme() -> None:
+    """Slugs are what users look up."""
+    readme = (ROOT / "README.md").read_text()
+    pattern = re.compile(r"(?:HarnessError|UsageError)\(\s*\"([a-z-]+)\"")
+    slugs = {slug for path in (ROOT / "harness").rglob("*.py") for slug in pattern.findall(path.read_text())}
+    assert len(slugs) > 20
+    assert [slug for slug in sorted(slugs) if f"`{slug}`" not in readme] == []

@@ -214,13 +214,20 @@ def _forbids(history: History, kind: str) -> bool:
 
 
 def _told(kind: str, failures: list[Finding]) -> list[str]:
-    """The first partitions' sentences on one kind, and how many more there are."""
+    """The sum of one kind where it happened several times, then the first sentences, and how many more there are."""
     mine = [finding for finding in failures if finding.kind == kind]
+    if len(mine) == 1:
+        return [mine[0].text]
     total = sum(finding.count for finding in mine)
-    reasons = [finding.text for finding in mine[:3]]
+    details = sorted({finding.detail for finding in mine if finding.detail})
+    name = ", ".join([kind, *details]).replace("_", " ")
+    partitions = len({finding.partition for finding in mine})
+    where = f"{partitions} partitions" if partitions > 1 else f"partition {mine[0].partition}"
+    blame = " and ".join(sorted({finding.blame for finding in mine}))
+    reasons = [f"{messages(total)} {name}, in {where}; blame: {blame}"]
+    reasons += [finding.text for finding in mine[:3]]
     if len(mine) > 3:
-        more = total - sum(finding.count for finding in mine[:3])
-        reasons.append(f"… and {messages(more)} more ({kind.replace('_', ' ')}; {total:,} in all)")
+        reasons.append(f"… and {messages(total - sum(finding.count for finding in mine[:3]))} more")
     return reasons
 
 

@@ -194,8 +194,9 @@ def test_many_partitions_are_told_in_short() -> None:
     facts += [line for part in range(5) for line in deliver("c1", 1, partition=part) + log(0, 1, partition=part)]
     verdict = verdict_of(facts, partitions=5)
     assert seen(verdict) == {"illegal_start": 5}
-    assert len(verdict["reasons"]) == 4
-    assert verdict["reasons"][3] == "… and 2 messages more (illegal start; 5 in all)"
+    assert len(verdict["reasons"]) == 5
+    assert verdict["reasons"][0] == "5 messages illegal start, in 5 partitions; blame: consumer"
+    assert verdict["reasons"][4] == "… and 2 messages more"
     assert len([example for example in verdict["examples"] if example["kind"] == "illegal_start"]) == 3
 
 

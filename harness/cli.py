@@ -78,20 +78,19 @@ def run(scenarios: tuple[str, ...], repeat: int, out: Path, as_json: bool, quiet
 
 
 def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool) -> int:
-    from rich.console import Console
-
     from harness.report.console import progress, summary
+    from harness.report.terminal import Terminal
     from harness.run import run_scenario
 
     worst = EXIT_PASS
     for scenario in plan:
-        with progress(Console(stderr=True), quiet=quiet or as_json) as shown:
+        with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
             finished = run_scenario(scenario, results=out, progress=shown, command=["harness", *sys.argv[1:]])
         verdict = _verdict(finished)
         if as_json:
             _print_json({"run": str(finished.path), **verdict}, indent=None)
         else:
-            summary(finished.path, Console())
+            summary(finished.path, Terminal())
         worst = _worse(worst, VERDICT_EXITS[verdict["verdict"]])
     return worst
 
@@ -139,11 +138,10 @@ def verify(target: Path, as_json: bool) -> int:
     if as_json:
         click.echo(outcome.as_text(verdict), nl=False)
     else:
-        from rich.console import Console
-
         from harness.report.console import print_verdict
+        from harness.report.terminal import Terminal
 
-        print_verdict(verdict, Console())
+        print_verdict(verdict, Terminal())
     return VERDICT_EXITS[verdict["verdict"]]
 
 
@@ -188,11 +186,10 @@ def list_() -> int:
 
     Example: harness list
     """
-    from rich.console import Console
-
     from harness.listing import print_listing
+    from harness.report.terminal import Terminal
 
-    print_listing(Console())
+    print_listing(Terminal())
     return EXIT_PASS
 
 
@@ -216,11 +213,10 @@ def doctor() -> int:
 
     Example: harness doctor
     """
-    from rich.console import Console
-
     from harness.doctor import print_findings
+    from harness.report.terminal import Terminal
 
-    return EXIT_PASS if print_findings(Console()) else EXIT_HARNESS
+    return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
 def main() -> NoReturn:

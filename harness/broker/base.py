@@ -56,32 +56,30 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
 
+def refuse_unavailable(settings: BrokerSettings) -> None:
+    """Raise UsageError for a backend that cannot be used, before anything is made for the run."""
+    if settings.backend in ("auto", "embedded"):
+        return
+    remedy = {
+        "docker": "Use embedded, which runs the same Kafka without Docker.",
+        "external": "Use embedded; pointing the harness at a cluster of yours comes later.",
+    }
+    if settings.backend in remedy:
+        what = f"broker.backend: {settings.backend} is not available in this version"
+        raise UsageError("broker-backend", what, remedy[settings.backend])
+    what = f"broker.backend: {settings.backend!r} is not one of {', '.join(BACKENDS)}"
+    raise UsageError("broker-backend", what, "Use embedded.")
+
+
 def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress) -> Broker:
     """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log."""
-    if settings.backend in ("auto", "embedded"):
-        from harness.broker.embedded import EmbeddedBroker
+    refuse_unavailable(settings)
+    from harness.broker.embedded import EmbeddedBroker
 
-        return EmbeddedBroker(
-            kafka=settings.kafka,
-            heap_mb=settings.heap_mb,
-            start_timeout_s=settings.start_timeout_s,
-            run_log=run_log,
-            progress=progress,
-        )
-    if settings.backend == "docker":
-        raise UsageError(
-            "broker-backend",
-            "broker.backend: docker is not available in this version",
-            "Use embedded, which runs the same Kafka without Docker.",
-        )
-    if settings.backend == "external":
-        raise UsageError(
-            "broker-backend",
-            "broker.backend: external is not available in this version",
-            "Use embedded; pointing the harness at a cluster of yours comes later.",
-        )
-    raise UsageError(
-        "broker-backend",
-        f"broker.backend: {settings.backend!r} is not one of {', '.join(BACKENDS)}",
-        "Use embedded.",
+    return EmbeddedBroker(
+        kafka=settings.kafka,
+        heap_mb=settings.heap_mb,
+        start_timeout_s=settings.start_timeout_s,
+        run_log=run_log,
+        progress=progress,
     )

@@ -1,0 +1,92 @@
+"""The command line: what is said, and with which exit code it ends. Nothing here needs a broker."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LINES = [
+    {"type": "run", "run": "r", "guarantee": "at_least_once", "partitions": 1, "isolation": "read_uncommitted",
+     "reset": "earliest", "group": "g"},
+    {"type": "ack", "producer": "p1", "partition": 0, "seq": 0, "offset": 0},
+    {"type": "deliver", "member": "c1", "partition": 0, "offset": 0, "producer": "p1", "seq": 0},
+    {"type": "drained", "waited_s": 1, "lag": {}},
+    {"type": "log", "partition": 0, "offset": 0, "producer": "p1", "seq": 0},
+    {"type": "log_end", "partition": 0, "start": 0, "end": 1},
+]  # fmt: skip
+
+
+def harness(*argv: str, shell: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness", *argv]
+    if shell:
+        line = " ".join(command) + shell
+        return subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    path = tmp_path / "clean.jsonl"
+    path.write_text("".join(json.dumps({"t": number, **line}) + "\n" for number, line in enumerate(LINES, 1)))
+    return path
+
+
+@pytest.mark.parametrize("command", ["run", "verify", "report", "list", "schema", "doctor"])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_command_has_help_with_an_example(command: str, flag: str) -> None:
+    done = harness(command, flag)
+    assert done.returncode == 0
+    assert f"Example: harness {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_help_tells_the_exit_codes() -> None:
+    assert "0 PASS, 1 FAIL, 2 usage" in harness("--help").stdout
+
+
+def test_a_portable_history_is_judged(clean: Path) -> None:
+    done = harness("verify", str(clean))
+    assert done.returncode == 0
+    assert done.stdout.startswith("PASS")
+    verdict = json.loads(harness("verify", str(clean), "--json").stdout)
+    assert verdict["fates"]["delivered"] == verdict["judged"] == 1
+
+
+def test_a_reader_that_goes_away_does_not_change_the_exit_code(clean: Path) -> None:
+    assert harness("verify", str(clean), shell=" | true; exit ${PIPESTATUS[0]}").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "exit_code", "said"),
+    [
+        (("verify", "/nowhere"), 2, "error [no-history]: /nowhere: no such run or file\n"),
+        (("verify", str(ROOT / "tests")), 2, f"error [not-a-run]: {ROOT}/tests: no run.json in this folder\n"),
+        (("run", "ssl_itr"), 2, "error [no-scenario]: ssl_itr: no such scenario file; did you mean ssl_iter?\n"),
+        (("run", "ssl_iter", "--client", "kafka-pyton"), 2, "no client library is called 'kafka-pyton'"),
+        (("run", "ssl_iter", "--broker", "docker"), 2, "docker is not available in this version"),
+        (("run",), 2, "Missing argument 'SCENARIO...'"),
+        (("nonsense",), 2, "No such command 'nonsense'"),
+    ],
+)
+def test_mistakes_are_told_and_told_apart(argv: tuple[str, ...], exit_code: int, said: str, tmp_path: Path) -> None:
+    extra = ("--out", str(tmp_path)) if argv[:1] == ("run",) and len(argv) > 1 else ()
+    done = harness(*argv, *extra)
+    assert done.returncode == exit_code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_line_names_itself(clean: Path) -> None:
+    clean.write_text(clean.read_text().replace('"type": "ack"', '"type": "akc"'))
+    done = harness("verify", str(clean))
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"error [bad-history]: {clean}:2: unknown type 'akc'")
+
+
+def test_the_schema_is_json_and_the_lists_are_long() -> None:
+    assert "properties" in json.loads(harness("schema").stdout)
+    assert "founding_story" in harness("list").stdout
+    assert "Java" in harness("doctor").stdout

@@ -178,6 +178,9 @@ def read_file(path: Path) -> Recorded:
     block = _Block(recorded, int(meta["run_id"]))
     for frame, start in _frames(data, header_bytes, segment_bytes, recorded):
         block.take(frame, data, start)
+    opened = _open_frame(data, header_bytes)
+    if opened is not None:
+        block.take(opened, data, len(header) + FRAME.itemsize)
     block.end()
     return recorded
 
@@ -220,6 +223,17 @@ def _frames(data: bytes | mmap.mmap, start: int, segment_bytes: int, recorded: R
         at = begins + payload
     if at < size and any(data[at:size]):
         recorded.torn = f"frame at byte {at} is cut short"
+
+
+def _open_frame(data: bytes | mmap.mmap, header_bytes: int) -> Any:
+    """The frame behind the header that stands in for one not written yet, if there is one: what its place has ends it."""
+    if header_bytes < 4096 + FRAME.itemsize or len(data) < header_bytes:
+        return None
+    frame = np.frombuffer(data, FRAME, 1, 4096)[0]
+    place = int(frame["done"])
+    if frame["kind"] != DELIVER_KEYS or frame["flags"] != OPEN or any(data[place : place + 2]):
+        return None
+    return frame
 
 
 def _holds(frame: Any) -> bool:

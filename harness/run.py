@@ -29,9 +29,9 @@ from harness.scenario import Scenario, dump
 def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, command: list[str]) -> RunDir:
     """Run a scenario to its verdict and reports. Returns the run's folder.
 
-    1. Refuse what cannot be done, and make the run's folder; 2. the clients' environments; 3. the broker and the topic; 4. produce; 5. read the log
-    independently; 6. consume, with restarts and a bounded drain; 7. make sure that the log has not changed since;
-    8. judge and report. Raises HarnessError; what was recorded until then is kept.
+    1. Refuse what cannot be done, and make the run's folder; 2. the clients' environments; 3. the broker and the
+    topic; 4. produce; 5. read the log independently; 6. consume, with restarts and a bounded drain; 7. make sure that
+    the log has not changed since; 8. judge and report. Raises HarnessError; what was recorded until then is kept.
     """
     refuse_unavailable(scenario.broker)
     run = RunDir.create(results, scenario.name)

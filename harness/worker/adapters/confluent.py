@@ -55,7 +55,6 @@ class Consumer(ConsumerParts):
         if self.reads_log:
             self.api, self.max_records = "consume", READER_RECORDS
         self.shape = "messages" if self.api == "poll" else "batch"
-        self.error_accessor = Message.error
         self.call = self.api
         settings = connection_settings(config["connection"])
         # librdkafka demands the name of a group even of a consumer that belongs to none.

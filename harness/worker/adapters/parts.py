@@ -12,7 +12,6 @@ class ConsumerParts:
     """What every Consumer has; see `kafka_worker.loops`."""
 
     asynchronous = False
-    error_accessor = None  # function of a message, where the library hands over errors in a message's place
     waits_for_ever = False  # the call comes back with a message or not at all
 
     def __init__(self, config):

@@ -16,10 +16,8 @@ from array import array
 from kafka_worker.clock import now_ns
 from kafka_worker.ends import Ends
 from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
-from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG
+from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG, OPEN_ROWS
 
-# What a block keeps should stay in the processor's nearest memory.
-MAX_BLOCK = 512
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
 KEYS_PER_FRAME = 1 << 16
@@ -92,7 +90,7 @@ class Consumption:
         if took_ns > BLOCK_NS:
             self._room = max(1, self._room // 2)
         elif rows >= self._room:
-            self._room = min(MAX_BLOCK, self._room * 2)
+            self._room = min(OPEN_ROWS, self._room * 2)
 
     # ---- what is counted ---------------------------------------------------------------------------------------------
 
@@ -211,13 +209,6 @@ class BareConsumption(Consumption):
         self.process(messages)
         self.counted(len(messages), t_ns, t_ns)
 
-    def process(self, messages):
-        """Where errors may come in a message's place, the application must look; the record has seen to that before."""
-        error_of, value_of = self.client.error_accessor, self.client.fields.value
-        if error_of is None:
-            return super().process(messages)
-        return [value_of(message) for message in messages if error_of(message) is None]
-
 
 class ThroughputConsumption(Consumption):
     """Keys, joined, in memory until a frame of 64 K is full; of each step the first value is checked."""
@@ -237,21 +228,17 @@ class ThroughputConsumption(Consumption):
         self.counted(len(deliveries), t_ns, t_ns)
 
     def keep(self, messages, t_ns):
-        """Keep the keys; returns the deliveries among the messages."""
+        """Keep the keys, and check the value of the first message; returns the deliveries among the messages."""
         messages, keys = self.keys_of(messages)
         if messages:
-            self.keep_keys(keys, messages[0], t_ns)
+            if not self._keys:
+                self._from_ns = t_ns
+            self._keys.append(keys)
+            self._kept += len(messages)
+            if self._kept >= KEYS_PER_FRAME:
+                self.finish()
+            self._check(messages[0])
         return messages
-
-    def keep_keys(self, keys, first, t_ns):
-        """Keep joined keys, and check the value of the first message."""
-        if not self._keys:
-            self._from_ns = t_ns
-        self._keys.append(keys)
-        self._kept += len(keys) // KEY_BYTES
-        if self._kept >= KEYS_PER_FRAME:
-            self.finish()
-        self._check(first)
 
     def _check(self, message):
         fields = self.client.fields
@@ -284,21 +271,24 @@ class LossConsumption(Consumption):
         if self.due_to_observe():
             self.observe()
         deliveries, keys = self.keys_of(messages)
-        if not deliveries:
-            return
+        if deliveries:
+            self.record(deliveries, keys, groups if deliveries is messages else None, t_ns)
+            self.counted(len(deliveries), t_ns, t_ns)
+
+    def record(self, deliveries, keys, groups, t_ns, done_ns=None):
+        """Write a frame of deliveries, then read and check their values."""
         runs = runs_of(keys)
         offsets = list(map(self.client.fields.offset, deliveries))
-        if groups is None or deliveries is not messages:
+        if groups is None:
             partitions = self.partitions_of(deliveries, offsets, runs)
         else:
             partitions = self._partitions_of_groups(groups, offsets)
         column = array("q", offsets)
-        self.recorder.columns(self.kind, keys, column, partitions, t_ns)
+        self.recorder.columns(self.kind, keys, column, partitions, t_ns, done_ns)
         values = self.process(deliveries)
         wrong = self.payload.wrong_rows(keys, values, runs)
         if wrong:
-            self.write_corrupt(wrong, keys, column, partitions, t_ns)
-        self.counted(len(deliveries), t_ns, t_ns)
+            self.write_corrupt(wrong, keys, column, partitions, done_ns or t_ns)
 
     def _partitions_of_groups(self, groups, offsets):
         """The column of partitions, as the client sorted its messages; notes how far each has come."""
@@ -325,10 +315,7 @@ class LossConsumption(Consumption):
             self.ends.note(partition, offsets[last - 1])
         if len(column) == len(messages):
             return column
-        return self.partitions_told(list(map(partition_of, messages)), offsets)
-
-    def partitions_told(self, partitions, offsets):
-        """The column of partitions where each message was asked; notes how far each partition has come."""
+        partitions = list(map(partition_of, messages))
         for partition, offset in dict(zip(partitions, offsets)).items():
             self.ends.note(partition, offset)
         return array("i", partitions)

@@ -2,9 +2,11 @@
 
 The format is README.md, History file. A frame's payload is written before its header: a header that is not there yet
 hides what is half written. Segments are reserved before they are mapped: a full disk is an OSError here, not a SIGBUS
-later. Whole frames are written by pwrite; a frame that is filled one message at a time lies in a shared memory map.
+later. Whole frames are written by pwrite; the one frame that is filled message by message lies in a shared memory map,
+always of the same few pages: the first touch of each mapped page costs as much as several messages.
 """
 
+import ctypes
 import errno
 import json
 import mmap
@@ -17,8 +19,9 @@ from kafka_worker.payload import KEY_BYTES
 
 MAGIC = b"KHARNESS"
 VERSION = 1
-HEADER_BYTES = 4096
 META_AT = 64
+OPEN_AT = 4096
+HEADER_BYTES = 5 * 4096
 SEGMENT_BYTES = 4 << 20
 ROW_BYTES = KEY_BYTES + 8 + 4
 EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT = range(1, 10)
@@ -26,11 +29,16 @@ OPEN = 1
 
 FILE_HEADER = struct.Struct("<8sIIQII")
 FRAME = struct.Struct("<HHIIIQQ")
-COUNT_AND_FLAGS = struct.Struct("<HHI")
+OPEN_ROWS = 512
 
 
-PLACES = tuple(slice(at, at + KEY_BYTES) for at in range(0, KEY_BYTES * 4096, KEY_BYTES))
-"""Where the key of each row stands in an open frame; an open frame has at most so many rows."""
+NO_ROWS = bytes(FRAME.size + OPEN_ROWS * KEY_BYTES)
+
+
+class Row(ctypes.Structure):
+    """One row of the open frame. Setting `key` is the fastest way to put 24 bytes in a place (half of mmap.write)."""
+
+    _fields_ = [("key", ctypes.c_char * KEY_BYTES)]
 
 
 def segment_bytes_for(rows):
@@ -67,7 +75,7 @@ class Recorder:
         text = json.dumps(
             dict(meta, pid=os.getpid(), wall_ns=int(time.time() * 1e9), monotonic_ns=now_ns()), sort_keys=True
         ).encode()
-        if META_AT + len(text) > HEADER_BYTES:
+        if META_AT + len(text) > OPEN_AT:
             raise ValueError("the description of a history takes %d bytes, too many for its header" % len(text))
         self._map[META_AT : META_AT + len(text)] = text
         # The magic comes last: a file with it has its whole header.
@@ -77,6 +85,7 @@ class Recorder:
         self._at = HEADER_BYTES
         self._head = mmap.mmap(self._fd, HEADER_BYTES)
         self._live = memoryview(self._head)[32:48].cast("Q")
+        self._rows = list((Row * OPEN_ROWS).from_buffer(self._head, OPEN_AT + FRAME.size))
 
     def count(self, messages, t_ns):
         """Move the live counters, which are for watching only."""
@@ -117,20 +126,30 @@ class Recorder:
             part = keys[first * KEY_BYTES : min(rows, first + self.max_rows) * KEY_BYTES]
             self._frame(kind, len(part) // KEY_BYTES, len(part) // KEY_BYTES, [part], t_ns, done_ns)
 
-    def open(self, capacity):
-        """Begin a frame that is filled one message at a time; at most one is open, and nothing else is written then."""
-        size = capacity * ROW_BYTES
-        at = self._reserve(FRAME.size + size + -size % 8)
-        return OpenFrame(self._map, at, capacity)
+    def open(self, capacity, t_ns):
+        """The rows of the open frame, empty, to be filled from the first on: `rows[0].key = key`.
 
-    def closed(self, frame):
-        """Go on behind a frame that was closed."""
-        self._at = frame.end if frame.kept else frame.at
+        Whatever is written next, the frame of these messages in its final form or an event, takes the place for which
+        the open frame stands in, and so ends it.
+        """
+        place = self._segment * self._segment_bytes + self._reserve(FRAME.size + capacity * ROW_BYTES + 8)
+        header = FRAME.pack(DELIVER_KEYS, OPEN, 0, capacity, capacity * KEY_BYTES, t_ns, place)
+        # Its kind goes first and comes last: it is no frame while it is made.
+        self._head[OPEN_AT : OPEN_AT + 2] = b"\0\0"
+        self._head[OPEN_AT + 2 : OPEN_AT + len(NO_ROWS)] = NO_ROWS[2:]
+        self._head[OPEN_AT + 2 : OPEN_AT + FRAME.size] = header[2:]
+        self._head[OPEN_AT : OPEN_AT + 2] = header[:2]
+        return self._rows
+
+    def opened(self, rows):
+        """The joined keys of so many rows of the open frame."""
+        at = OPEN_AT + FRAME.size
+        return self._head[at : at + rows * KEY_BYTES]
 
     def close(self):
         """Cut the file to its used length. Files of workers that were killed stay as they are."""
+        # The map of the header goes with the rows that lie in it.
         self._live.release()
-        self._head.close()
         self._map.close()
         os.ftruncate(self._fd, self._segment * self._segment_bytes + self._at)
         os.close(self._fd)
@@ -169,51 +188,6 @@ class Recorder:
         self._map = mmap.mmap(self._fd, self._segment_bytes, offset=start)
         self._segment += 1
         self._at = 0
-
-
-class OpenFrame:
-    """A block of deliveries that is being filled.
-
-    Per message the loop sets `offsets[row]` and then `keys[PLACES[row]]`: the row exists with its key. Both go straight
-    to the map, which refuses (ValueError) a key of another length; a method of this class around them would cost more
-    than the two together.
-    """
-
-    def __init__(self, segment, at, capacity):
-        self._map = segment
-        self.at = at
-        self.capacity = capacity
-        self.kept = False
-        self._keys_at = at + FRAME.size
-        offsets_at = self._keys_at + capacity * KEY_BYTES
-        self._partitions_at = offsets_at + capacity * 8
-        payload = capacity * ROW_BYTES
-        payload += -payload % 8
-        self.end = self._keys_at + payload
-        self.offsets = memoryview(segment)[offsets_at : self._partitions_at].cast("q")
-        self.keys = memoryview(segment)[self._keys_at : offsets_at]
-        header = FRAME.pack(DELIVER, OPEN, 0, capacity, payload, now_ns(), 0)
-        segment[at + 2 : self._keys_at] = header[2:]
-        segment[at : at + 2] = header[:2]
-
-    def stamp(self, t_ns):
-        """The first message was handed over now; until then the frame said when the application began to wait."""
-        self._map[self.at + 16 : self.at + 24] = struct.pack("<Q", t_ns)
-
-    def close(self, partitions, done_ns):
-        """End the frame with one row for each of `partitions` (array('i')); a frame without rows vanishes."""
-        self.offsets.release()
-        self.keys.release()
-        rows = len(partitions)
-        self.kept = rows > 0
-        if not self.kept:
-            self._map[self.at : self._keys_at] = bytes(FRAME.size)
-            return
-        data = partitions.tobytes()
-        self._map[self._partitions_at : self._partitions_at + len(data)] = data
-        self._map[self.at + 24 : self._keys_at] = struct.pack("<Q", done_ns)
-        # One assignment for flags and count: a reader sees the frame open or closed, never between.
-        self._map[self.at : self.at + 8] = COUNT_AND_FLAGS.pack(DELIVER, 0, rows)
 
 
 def reserve(fd, start, size):

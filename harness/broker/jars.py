@@ -24,7 +24,6 @@ from harness.errors import HarnessError, UsageError
 
 Progress = Callable[[str], None]
 
-MAVEN_CENTRAL = "central"
 OLDEST_JAVA = 17
 OLDEST_KAFKA = (3, 7)  # the oldest line whose combined node (no ZooKeeper) is declared ready for use
 MANIFEST = "manifest.json"
@@ -78,6 +77,13 @@ def _java_version(path: Path) -> str | None:
 
 
 # ---- jars -----------------------------------------------------------------------------------------------------------
+
+
+def central() -> str:
+    """Maven Central's address, as jgo knows it."""
+    from jgo.constants import MAVEN_CENTRAL_URL
+
+    return str(MAVEN_CENTRAL_URL)
 
 
 def kafka_jars(version: str, *, progress: Progress) -> list[Path]:
@@ -175,7 +181,7 @@ def _download(repository: Path, version: str, progress: Progress) -> list[Path]:
     context = MavenContext(
         resolver=PythonResolver(progress_callback=meter.file),
         repo_cache=repository,
-        remote_repos={"central": MAVEN_CENTRAL},
+        remote_repos={"central": central()},
         timeout=30,
     )
     # "raw": without it jgo lets the logging artifact's own bill of materials choose versions for all, and Kafka 4.3.1
@@ -206,7 +212,7 @@ def _download_error(version: str, error: Exception) -> HarnessError:
     caused = re.search(r"Caused by (\w+)\(.*?['\"]?([^'\"(]+?)['\"]?\)", str(error))
     why = f"{caused[1]}, {caused[2]}" if caused else str(error)
     if isinstance(error, RuntimeError):
-        url = f"{MAVEN_CENTRAL}/org/apache/kafka/kafka_2.13/{version}/kafka_2.13-{version}.pom"
+        url = f"{central()}/org/apache/kafka/kafka_2.13/{version}/kafka_2.13-{version}.pom"
         try:
             status = requests.head(url, timeout=30, allow_redirects=True).status_code
             if status == 404:
@@ -221,7 +227,7 @@ def _download_error(version: str, error: Exception) -> HarnessError:
             why = str(failed)
     return HarnessError(
         "kafka-download",
-        f"Kafka {version} cannot be downloaded from {MAVEN_CENTRAL}: {why}",
+        f"Kafka {version} cannot be downloaded from {central()}: {why}",
         "The first start of a version needs the network (45 MB; HTTPS_PROXY is heeded). Without one, copy "
         f"{cache_folder() / 'kafka' / version} from a machine that has it.",
     )

@@ -173,7 +173,7 @@ def test_without_network_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, cac
     with pytest.raises(HarnessError) as refused:
         fetch()
     assert (refused.value.slug, refused.value.exit_code) == ("kafka-download", EXIT_HARNESS)
-    assert refused.value.what.startswith(f"Kafka {VERSION} cannot be downloaded from {jars.MAVEN_CENTRAL}: ProxyError")
+    assert refused.value.what.startswith(f"Kafka {VERSION} cannot be downloaded from {jars.central()}: ProxyError")
     assert str(cache / VERSION) in refused.value.hint
 
 

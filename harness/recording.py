@@ -226,14 +226,14 @@ def _frames(data: bytes | mmap.mmap, start: int, segment_bytes: int, recorded: R
 
 
 def _open_frame(data: bytes | mmap.mmap, header_bytes: int) -> Any:
-    """The frame behind the header that stands in for one not written yet, if there is one: what its place has ends it."""
+    """The frame behind the header that stands in for one not written yet; once that is written, it is nothing."""
     if header_bytes < 4096 + FRAME.itemsize or len(data) < header_bytes:
         return None
     frame = np.frombuffer(data, FRAME, 1, 4096)[0]
     place = int(frame["done"])
     if frame["kind"] != DELIVER_KEYS or frame["flags"] != OPEN or any(data[place : place + 2]):
         return None
-    return frame
+    return frame if 4096 + FRAME.itemsize + int(frame["payload"]) <= header_bytes and _holds(frame) else None
 
 
 def _holds(frame: Any) -> bool:

@@ -12,6 +12,7 @@ from kafka_worker import recorder as recording
 from kafka_worker.payload import KEY, Payload
 from kafka_worker.recorder import ACK, DELIVER, DELIVER_KEYS, DiskError, Recorder
 
+from harness.recording import read_file
 from tests.worker import plain_reader
 
 WORKER = Path(recording.__file__).parent.parent
@@ -40,12 +41,12 @@ def test_what_is_written_is_read(tmp_path):
     assert plain_reader.rows(frames, DELIVER) == [(0, 0, 0), (0, 1, 1), (0, 2, 2)]
     assert plain_reader.rows(frames, DELIVER_KEYS) == [(-1, -1, 3), (-1, -1, 4)]
     assert [(frame.t_ns, frame.done_ns) for frame in frames] == [(3, 3), (10, 11), (20, 21)]
-    assert (tmp_path / "h.bin").stat().st_size == 4096 + 32 * 3 + 56 + 112 + 48
+    assert (tmp_path / "h.bin").stat().st_size == 20480 + 32 * 3 + 56 + 112 + 48
 
 
 def test_an_empty_history_is_its_header(tmp_path):
     Recorder(str(tmp_path / "h.bin"), META).close()
-    assert (tmp_path / "h.bin").stat().st_size == 4096
+    assert (tmp_path / "h.bin").stat().st_size == 20480
     assert plain_reader.read(tmp_path / "h.bin")[1] == []
 
 
@@ -75,60 +76,68 @@ def test_one_call_is_one_frame_unless_no_segment_holds_it(tmp_path):
     recorder.close()
     frames = plain_reader.read(tmp_path / "small.bin")[1]
     assert sum(len(frame.rows) for frame in frames) == 4000
-    assert len(frames) == 3
+    assert len(frames) == 4
 
 
-def test_an_open_frame_closes_with_its_partitions(tmp_path):
+def test_what_is_written_next_takes_the_place_of_the_open_frame(tmp_path):
     recorder = Recorder(str(tmp_path / "h.bin"), META)
-    frame = recorder.open(4)
+    rows = recorder.open(4, 50)
     for row in range(3):
-        frame.offsets[row] = 100 + row
-        frame.keys[recording.PLACES[row]] = key(row)
-    frame.stamp(50)
-    frame.close(array("i", [2, 2, 3]), 60)
-    recorder.closed(frame)
+        rows[row].raw = key(row)
+    assert recorder.opened(3) == key(0) + key(1) + key(2)
+    _, frames = plain_reader.read(tmp_path / "h.bin")
+    assert [(frame.kind, frame.flags, frame.t_ns) for frame in frames] == [(DELIVER_KEYS, 1, 50)]
+    assert plain_reader.rows(frames, DELIVER_KEYS) == [(0, -1, seq) for seq in range(3)]
+    recorder.columns(DELIVER, recorder.opened(3), array("q", [100, 101, 102]), array("i", [2, 2, 3]), 50, 60)
+    _, frames = plain_reader.read(tmp_path / "h.bin")
+    assert [(frame.flags, frame.t_ns, frame.done_ns) for frame in frames] == [(0, 50, 60)]
+    assert plain_reader.rows(frames, DELIVER) == [(2, 100, 0), (2, 101, 1), (3, 102, 2)]
+    recorder.open(4, 70)
+    _, frames = plain_reader.read(tmp_path / "h.bin")
+    assert [(frame.flags, frame.rows) for frame in frames[1:]] == [(1, [])]
     recorder.event({"type": "processed"})
     recorder.close()
-    frames = plain_reader.read(tmp_path / "h.bin")[1]
-    assert (frames[0].flags, frames[0].t_ns, frames[0].done_ns) == (0, 50, 60)
-    assert plain_reader.rows(frames, DELIVER) == [(2, 100, 0), (2, 101, 1), (3, 102, 2)]
+    _, frames = plain_reader.read(tmp_path / "h.bin")
+    assert len(frames) == 2
     assert plain_reader.events(frames) == [{"type": "processed"}]
 
 
-def test_an_open_frame_without_rows_vanishes(tmp_path):
-    recorder = Recorder(str(tmp_path / "h.bin"), META)
-    frame = recorder.open(256)
-    frame.close(array("i"), 0)
-    recorder.closed(frame)
+def test_an_open_frame_stands_in_for_one_in_the_next_segment(tmp_path):
+    recorder = Recorder(str(tmp_path / "h.bin"), META, segment_bytes=1 << 16)
+    for first in range(0, 40_000, 500):
+        rows = recorder.open(500, 50)
+        for row in range(500):
+            rows[row].raw = key(first + row)
+        frames = plain_reader.read(tmp_path / "h.bin")[1]
+        assert (frames[-1].flags, len(frames[-1].rows)) == (1, 500)
+        assert len(frames) == first // 500 + 1
+        recorder.columns(DELIVER, recorder.opened(500), *columns(range(first, first + 500))[1:], 50, 60)
     recorder.close()
-    assert plain_reader.read(tmp_path / "h.bin")[1] == []
+    frames = plain_reader.read(tmp_path / "h.bin")[1]
+    assert [row[2] for row in plain_reader.rows(frames, DELIVER)] == list(range(40_000))
+    assert all(frame.flags == 0 for frame in frames)
 
 
-def test_a_key_of_another_length_is_refused(tmp_path):
+@pytest.mark.parametrize(("odd", "error"), [(None, TypeError), (b"x" * 25, ValueError)])
+def test_a_key_that_no_row_can_hold_is_refused(tmp_path, odd, error):
     recorder = Recorder(str(tmp_path / "h.bin"), META)
-    frame = recorder.open(4)
-    frame.offsets[0] = 100
-    frame.keys[recording.PLACES[0]] = key(0)
-    frame.offsets[1] = 101
-    with pytest.raises(ValueError, match="different structures"):
-        frame.keys[recording.PLACES[1]] = b"x" * 23
-    frame.close(array("i", [0]), 60)
-    recorder.closed(frame)
-    recorder.close()
-    assert plain_reader.rows(plain_reader.read(tmp_path / "h.bin")[1], DELIVER) == [(0, 100, 0)]
+    rows = recorder.open(4, 50)
+    rows[0].raw = key(0)
+    with pytest.raises(error):
+        rows[1].raw = odd
+    assert recorder.opened(2) == key(0) + bytes(24)
 
 
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from kafka_worker.payload import KEY
-from kafka_worker.recorder import PLACES, Recorder
-recorder = Recorder(sys.argv[2], {"worker": "c1"})
+from kafka_worker.recorder import Recorder
+recorder = Recorder(sys.argv[2], {"worker": "c1", "role": "consume", "run_id": 7})
 recorder.event({"type": "member", "member": "c1", "state": "join"})
-frame = recorder.open(256)
+rows = recorder.open(256, 5)
 for row in range(int(sys.argv[3])):
-    frame.offsets[row] = 1000 + row
-    frame.keys[PLACES[row]] = KEY.pack(7, 1, 2, row, 5)
+    rows[row].raw = KEY.pack(7, 1, 2, row, 5)
     os.write(1, b"processed %d\\n" % row)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -143,8 +152,11 @@ def test_sigkill_in_an_open_frame_loses_nothing_that_was_begun(tmp_path, count):
     begun = len(done.stdout.splitlines())
     assert begun == count
     frames = plain_reader.read(tmp_path / "h.bin")[1]
-    assert plain_reader.rows(frames, DELIVER) == [(2, 1000 + row, row) for row in range(count)]
+    assert plain_reader.rows(frames, DELIVER_KEYS) == [(2, -1, row) for row in range(count)]
     assert frames[-1].flags == 1
+    found = read_file(tmp_path / "h.bin").rows(DELIVER_KEYS)
+    assert sum(found["length"]) == count
+    assert [int(row["seq"]) for row in found] == ([0, count - 1] if count > 1 else [0] * count)
 
 
 def test_a_full_disk_is_told_by_name(tmp_path, monkeypatch):

@@ -67,8 +67,9 @@ class Block:
         if self.messages:
             done_ns = now_ns()
             rows = self.record(done_ns)
-            self.consumption.block_took(rows, done_ns - self.t_ns)
-            self.consumption.counted(rows, self.t_ns, done_ns)
+            if rows:
+                self.consumption.block_took(rows, done_ns - self.t_ns)
+                self.consumption.counted(rows, self.t_ns, done_ns)
 
     def record(self, done_ns):
         """Record the block's messages; returns how many deliveries are among them."""
@@ -103,16 +104,15 @@ class OpenBlock(Block):
         key_of, value_of, rows = self._key_of, self._value_of, iter(self._rows)
         try:
             for message, row in zip(mine, rows):
-                row.key = key_of(message)
+                row.raw = key_of(message)
                 value_of(message)
         except (TypeError, ValueError):
+            if is_key(key_of(message)):
+                # It was not a row that refused a key: the client itself raised.
+                raise
             self._odd = True
         finally:
             self.messages = list(islice(kept, len(self._rows) - length_hint(rows)))
-        if self._odd and is_key(key_of(self.messages[-1])):
-            # It was not the key that was refused: the client itself raised.
-            self._odd = False
-            raise
 
     def push(self, message):
         if self.t_ns is None:
@@ -122,7 +122,7 @@ class OpenBlock(Block):
         if not is_key(key):
             self._odd = True
             return False
-        self._rows[len(self.messages) - 1].key = key
+        self._rows[len(self.messages) - 1].raw = key
         self._value_of(message)
         return len(self.messages) < self.room
 

@@ -35,12 +35,6 @@ OPEN_ROWS = 512
 NO_ROWS = bytes(FRAME.size + OPEN_ROWS * KEY_BYTES)
 
 
-class Row(ctypes.Structure):
-    """One row of the open frame. Setting `key` is the fastest way to put 24 bytes in a place (half of mmap.write)."""
-
-    _fields_ = [("key", ctypes.c_char * KEY_BYTES)]
-
-
 def segment_bytes_for(rows):
     """The size of segment that holds a frame of so many rows."""
     size = SEGMENT_BYTES
@@ -85,7 +79,8 @@ class Recorder:
         self._at = HEADER_BYTES
         self._head = mmap.mmap(self._fd, HEADER_BYTES)
         self._live = memoryview(self._head)[32:48].cast("Q")
-        self._rows = list((Row * OPEN_ROWS).from_buffer(self._head, OPEN_AT + FRAME.size))
+        # Setting `raw` is the fastest way to put a key in its place.
+        self._rows = list((ctypes.c_char * KEY_BYTES * OPEN_ROWS).from_buffer(self._head, OPEN_AT + FRAME.size))
 
     def count(self, messages, t_ns):
         """Move the live counters, which are for watching only."""
@@ -127,12 +122,13 @@ class Recorder:
             self._frame(kind, len(part) // KEY_BYTES, len(part) // KEY_BYTES, [part], t_ns, done_ns)
 
     def open(self, capacity, t_ns):
-        """The rows of the open frame, empty, to be filled from the first on: `rows[0].key = key`.
+        """The rows of the open frame, empty, to be filled from the first on: `rows[0].raw = key`.
 
         Whatever is written next, the frame of these messages in its final form or an event, takes the place for which
         the open frame stands in, and so ends it.
         """
-        place = self._segment * self._segment_bytes + self._reserve(FRAME.size + capacity * ROW_BYTES + 8)
+        at = self._reserve(FRAME.size + capacity * ROW_BYTES + 8)
+        place = self._segment * self._segment_bytes + at
         header = FRAME.pack(DELIVER_KEYS, OPEN, 0, capacity, capacity * KEY_BYTES, t_ns, place)
         # Its kind goes first and comes last: it is no frame while it is made.
         self._head[OPEN_AT : OPEN_AT + 2] = b"\0\0"

@@ -41,12 +41,12 @@ def test_what_is_written_is_read(tmp_path):
     assert plain_reader.rows(frames, DELIVER) == [(0, 0, 0), (0, 1, 1), (0, 2, 2)]
     assert plain_reader.rows(frames, DELIVER_KEYS) == [(-1, -1, 3), (-1, -1, 4)]
     assert [(frame.t_ns, frame.done_ns) for frame in frames] == [(3, 3), (10, 11), (20, 21)]
-    assert (tmp_path / "h.bin").stat().st_size == 20480 + 32 * 3 + 56 + 112 + 48
+    assert (tmp_path / "h.bin").stat().st_size == 12288 + 32 * 3 + 56 + 112 + 48
 
 
 def test_an_empty_history_is_its_header(tmp_path):
     Recorder(str(tmp_path / "h.bin"), META).close()
-    assert (tmp_path / "h.bin").stat().st_size == 20480
+    assert (tmp_path / "h.bin").stat().st_size == 12288
     assert plain_reader.read(tmp_path / "h.bin")[1] == []
 
 
@@ -76,7 +76,7 @@ def test_one_call_is_one_frame_unless_no_segment_holds_it(tmp_path):
     recorder.close()
     frames = plain_reader.read(tmp_path / "small.bin")[1]
     assert sum(len(frame.rows) for frame in frames) == 4000
-    assert len(frames) == 4
+    assert len(frames) == 3
 
 
 def test_what_is_written_next_takes_the_place_of_the_open_frame(tmp_path):
@@ -104,14 +104,14 @@ def test_what_is_written_next_takes_the_place_of_the_open_frame(tmp_path):
 
 def test_an_open_frame_stands_in_for_one_in_the_next_segment(tmp_path):
     recorder = Recorder(str(tmp_path / "h.bin"), META, segment_bytes=1 << 16)
-    for first in range(0, 40_000, 500):
-        rows = recorder.open(500, 50)
-        for row in range(500):
+    for first in range(0, 40_000, 250):
+        rows = recorder.open(250, 50)
+        for row in range(250):
             rows[row].raw = key(first + row)
         frames = plain_reader.read(tmp_path / "h.bin")[1]
-        assert (frames[-1].flags, len(frames[-1].rows)) == (1, 500)
-        assert len(frames) == first // 500 + 1
-        recorder.columns(DELIVER, recorder.opened(500), *columns(range(first, first + 500))[1:], 50, 60)
+        assert (frames[-1].flags, len(frames[-1].rows)) == (1, 250)
+        assert len(frames) == first // 250 + 1
+        recorder.columns(DELIVER, recorder.opened(250), *columns(range(first, first + 250))[1:], 50, 60)
     recorder.close()
     frames = plain_reader.read(tmp_path / "h.bin")[1]
     assert [row[2] for row in plain_reader.rows(frames, DELIVER)] == list(range(40_000))

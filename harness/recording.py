@@ -97,11 +97,19 @@ def _producers(history: History, workers: list[Recorded]) -> None:
     history.producers = [names.get(number, f"producer {number}") for number in range(max(names, default=-1) + 1)]
     columns = ((SEND, "sends"), (ACK, "acks"), (NACK, "nacks"), (UNKNOWN, "unknowns"))
     for kind, name in columns:
-        setattr(history, name, joined(worker.rows(kind) for worker in workers))
+        setattr(history, name, _at_home(joined(worker.rows(kind) for worker in workers)))
     for worker in workers:
         history.acked_at += worker.arrivals.get(ACK, [])
         if not worker.events("producer_end"):
             history.torn.append(f"producer {worker.meta['worker']} did not end in an orderly way")
+
+
+def _at_home(rows: Rows) -> Rows:
+    """Answers by the partition that was asked for: an ack from another one tells no offset there."""
+    away = rows["partition"] != rows["asked"]
+    rows["offset"][away] = NO_OFFSET
+    rows["partition"][away] = rows["asked"][away]
+    return rows
 
 
 def _consumers(history: History, workers: list[Recorded], own: list[Event]) -> None:

@@ -340,6 +340,15 @@ def test_a_run_without_any_file(tmp_path: Path) -> None:
     ]
 
 
+def test_an_ack_from_another_partition_is_one_of_the_partition_asked(tmp_path: Path) -> None:
+    """It tells no offset there: what partition 1 says of message 3 of partition 0 is where it went astray."""
+    astray = bytearray(frame(ACK, 3, [(3, 7)], partition=0))
+    struct.pack_into("<i", astray, 32 + 32, 1)
+    producer = PRODUCER + frame(SEND, 3, [(3, -1)]) + bytes(astray) + PRODUCER_END
+    acks = recording.read(make_run(tmp_path, {**CLEAN, "p1": producer}, OWN)).acks
+    assert [int(acks[name][-1]) for name in ("partition", "asked", "seq", "offset")] == [0, 0, 3, -1]
+
+
 def test_a_consumer_killed_by_a_fault_is_no_doubt(tmp_path: Path) -> None:
     killed = {"t": 94, "type": "member", "member": "c1", "state": "killed", "by": "fault"}
     given = recording.read(make_run(tmp_path, {**CLEAN, "c1": CONSUMER}, [killed, *OWN]))

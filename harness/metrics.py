@@ -85,7 +85,7 @@ def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np
     columns = np.array(arrivals, np.float64)
     since, until, counts = (columns[:, 0] - began) / 1e9, (columns[:, 1] - began) / 1e9, columns[:, 2]
     long = until - since > edges[1] - edges[0]
-    bins = np.histogram(since[~long], edges, weights=counts[~long])[0]
+    bins: NDArray[np.float64] = np.histogram(since[~long], edges, weights=counts[~long])[0]
     for start, end, count in zip(since[long], until[long], counts[long], strict=True):
         bins += np.diff(np.clip((edges - start) / (end - start), 0, 1)) * count
     return bins

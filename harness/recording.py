@@ -331,8 +331,8 @@ class _Block:
         rows = np.zeros(len(first), ROW)
         ours = (names[first] & 0xFFFFFFFF) == self.run_id
         rows["partition"] = partitions[first]
-        rows["producer"] = np.where(ours, (names[first] >> 32) & 0xFFFF, NO_PRODUCER)
-        rows["asked"] = np.where(ours, names[first] >> 48, partitions[first])
+        rows["producer"] = np.where(ours, ((names[first] >> 32) & 0xFFFF).astype(np.int64), NO_PRODUCER)
+        rows["asked"] = np.where(ours, (names[first] >> 48).astype(np.int64), partitions[first])
         rows["seq"] = np.where(ours, seqs[first], 0)
         rows["offset"] = offsets[first]
         rows["length"] = np.diff(np.concatenate((first, [len(keys)])))

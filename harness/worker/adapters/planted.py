@@ -84,7 +84,6 @@ class Consumer(confluent.Consumer):
         ends = {int(partition): end for partition, end in (config.get("end_offsets") or {}).items()}
         self._plan = Plan(config["planted"], ends, config["payload"]["seed"])
         self._held = None
-        self.error_accessor = methodcaller("error")
 
     def batch(self):
         messages, _ = super().batch()

@@ -154,7 +154,10 @@ class _Open:
             for ownership in ownerships
             if drained is not None and ownership.start_at <= drained.at < ownership.end_at
         ]
-        slow = drained is not None and self.partition in (drained.data.get("progressing") or ())
+        slow = drained is not None and (
+            self.partition in (drained.data.get("progressing") or ())
+            or any(len(holder.rows) and int(holder.rows["at"].max()) > drained.at for holder in holders)
+        )
         if holders and not slow:
             assert drained is not None
             owner = holders[-1]

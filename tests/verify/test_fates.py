@@ -308,6 +308,13 @@ def test_unread_while_it_still_came() -> None:
     assert seen(verdict_of(begin, drained(progressing=[1]), log(0, 1))) == {"stalled": 1}
 
 
+def test_a_consumer_that_still_delivered_after_the_wait_is_slow_not_stalled() -> None:
+    begin = acked(0, 1, 2) + assign("c1", 0) + deliver("c1", 0)
+    late = begin + drained() + deliver("c1", 1) + log(0, 1, 2)
+    assert seen(verdict_of(late)) == {"unread": 1}
+    assert seen(verdict_of(begin, deliver("c1", 1), drained(), log(0, 1, 2))) == {"stalled": 1}
+
+
 def test_unread_without_an_end_of_the_drain() -> None:
     begin = acked(0, 1) + assign("c1") + deliver("c1", 0)
     verdict = verdict_of(begin, log(0, 1))

@@ -137,9 +137,10 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
         _note_end(bench, worker, end, fatal=False)
         _note_stored(bench)
         if drain.over or end.status != "ended":
-            break
-    else:
-        bench.journal.write("drained", waited_s=0, lag=_lag(bench, ends))
+            return
+        if end.ended is not None and end.ended["why"] == "end_offsets":
+            break  # Nothing is left for the restarts that were still to come.
+    bench.journal.write("drained", waited_s=0, lag=_lag(bench, ends))
 
 
 def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:

@@ -11,6 +11,17 @@ from harness.rundir import RunDir, write_json, write_text
 from harness.verify import judge
 
 
+def preload() -> None:
+    """Import what judging and reporting need. A run does it while its producer works, not after its last message."""
+    import jinja2  # noqa: F401
+    import pandas  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    import harness.report.junit
+    import harness.report.page
+    import harness.report.parquet  # noqa: F401
+
+
 def judge_run(run: RunDir) -> dict[str, Any]:
     """Judge what a run recorded; writes verdict.json and metrics.json. Same files, same bytes."""
     history = recording.read(run)

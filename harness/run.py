@@ -55,7 +55,7 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress)
 
         with clock.stage("produce"):
-            stages.produce(bench)
+            stages.produce(bench, meanwhile=outcome.preload)
         run.mark("produced")
         with clock.stage("read the log"):
             ends = stages.read_log(bench)

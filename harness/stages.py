@@ -74,8 +74,11 @@ def prepare_clients(scenario: Scenario, say: Callable[[str], None]) -> Clients:
     return Clients(*(prepare(spec, progress=say, security=scenario.security) for spec in (consumer, producer, reader)))
 
 
-def produce(bench: Bench) -> None:
-    """Create the topic and write the messages; the producer's history tells what was acked."""
+def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
+    """Create the topic and write the messages; the producer's history tells what was acked.
+
+    `meanwhile` is called while the producer works, which nobody measures; it should take a second or two at most.
+    """
     scenario = bench.scenario
     bench.admin.create_topic(TOPIC, partitions=scenario.partitions)
     env = bench.clients.producer
@@ -85,6 +88,7 @@ def produce(bench: Bench) -> None:
         "planted": _planted(scenario.producer.planted, scenario.seed),
     }
     worker = _start(bench, env, config, given=scenario.producer.settings)
+    meanwhile()
     end = _watch(bench, worker, "produce", scenario.messages, idle_s=PRODUCE_IDLE_S)
     _note_end(bench, worker, end, fatal=True)
 

@@ -292,9 +292,12 @@ def _note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool) -> N
             f"{worker.name} could not record any more: {end.error or 'the disk is full'} ({bench.run.path})",
             "Free space there, or choose another folder with --out DIR. What was recorded so far is kept.",
         )
-    if end.status == "ended" and (end.ended or {}).get("why") != "error":
+    why = (end.ended or {}).get("why")
+    # A consumer may be stopped. A producer or reader that had to be did not do its work: half a scenario would pass.
+    given_up = fatal and why == "stop"
+    if end.status == "ended" and why != "error" and not given_up:
         return
-    what = end.describe()
+    what = f"{end.describe()}; it made no progress and was given up" if given_up else end.describe()
     if fatal:
         raise HarnessError("worker-failed", what, f"Its log is {end.log}.")
     if end.status != "ended":

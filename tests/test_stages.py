@@ -1,0 +1,49 @@
+"""How a worker's end is taken: a producer or reader that did not finish its work leaves no run to be judged."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.clients.pool import WorkerEnd
+from harness.errors import HarnessError
+from harness.stages import _note_end
+
+
+def bench(written: list[tuple[str, dict]]) -> Any:
+    run = SimpleNamespace(meta={"clients": [{"worker": "p1"}]}, save=lambda: None, path=Path("run"))
+    journal = SimpleNamespace(write=lambda kind, **keys: written.append((kind, keys)))
+    return SimpleNamespace(run=run, journal=journal)
+
+
+def note(why: str | None, *, fatal: bool, status: Any = "ended") -> list[tuple[str, dict]]:
+    written: list[tuple[str, dict]] = []
+    worker: Any = SimpleNamespace(name="p1", hello=None, effective=None, errors=[])
+    ended = None if why is None else {"why": why}
+    end = WorkerEnd("p1", status, 0, ended, None, "", Path("p1.log"))
+    _note_end(bench(written), worker, end, fatal=fatal)
+    return written
+
+
+@pytest.mark.parametrize("why", ["done", "end_offsets"])
+def test_work_that_was_finished(why: str) -> None:
+    assert note(why, fatal=True) == []
+
+
+@pytest.mark.parametrize(("why", "status"), [("stop", "ended"), ("error", "ended"), (None, "killed"), (None, "hung")])
+def test_work_that_was_not_finished_ends_the_run(why: str | None, status: str) -> None:
+    """One that was stopped for making no progress too: with half of the messages sent, half a scenario would pass."""
+    with pytest.raises(HarnessError) as caught:
+        note(why, fatal=True, status=status)
+    assert caught.value.slug == "worker-failed"
+
+
+@pytest.mark.parametrize("why", ["stop", "stop_after", "end_offsets"])
+def test_a_consumer_may_be_stopped(why: str) -> None:
+    assert note(why, fatal=False) == []
+
+
+def test_a_consumer_that_dies_is_written_down() -> None:
+    assert [kind for kind, _ in note(None, fatal=False, status="crashed")] == ["member", "torn"]
+    assert [kind for kind, _ in note("error", fatal=False)] == ["torn"]

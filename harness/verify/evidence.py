@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.history import NEVER, NO_OFFSET, NO_PRODUCER, SEQ_BITS, History, Rows, identities
+from harness.history import NEVER, NO_OFFSET, NO_PRODUCER, History, Rows, identities
 from harness.verify.findings import Finding
 from harness.verify.intervals import Intervals
 from harness.verify.ownership import Ownership, Ownerships
+from harness.verify.producing import producer_of, seq_of
 
 EXAMPLES_EACH = 3
 SPANS_AT_MOST = 200
@@ -66,8 +67,8 @@ def _example(finding: Finding, offset: int | None, identity: int | None, witness
         "detail": finding.detail,
         "partition": finding.partition,
         "offset": offset,
-        "producer": witnesses.history.producer_name(identity >> SEQ_BITS) if identity is not None else None,
-        "seq": identity & ((1 << SEQ_BITS) - 1) if identity is not None else None,
+        "producer": witnesses.history.producer_name(producer_of(identity)) if identity is not None else None,
+        "seq": seq_of(identity) if identity is not None else None,
         "blame": finding.blame,
         "text": finding.text,
         "timeline": _timeline(finding, offset, identity, witnesses),
@@ -79,7 +80,7 @@ def _timeline(finding: Finding, offset: int | None, identity: int | None, witnes
     history, known = witnesses.history, witnesses.known
     lines: list[tuple[int, str]] = []
     if identity is not None:
-        name = history.producer_name(identity >> SEQ_BITS)
+        name = history.producer_name(producer_of(identity))
         for rows, text in ((history.sends, "sent by {}"), (history.acks, "acked to {}")):
             lines += [(at, text.format(name) + told) for at, told in _answers(rows, finding.partition, identity)]
         for rows, text in ((history.nacks, "refused"), (history.unknowns, "no certain answer")):
@@ -145,16 +146,12 @@ def _commits_over(offset: int, partition: int, known: Ownerships) -> list[tuple[
 def _answers(rows: Rows, partition: int, identity: int) -> list[tuple[int, str]]:
     rows = _of(rows, partition)
     starts = identities(rows)
-    holding = rows[(starts <= identity) & (identity < starts + rows["length"])]
-    return [
-        (
-            int(row["at"]),
-            ""
-            if row["offset"] == NO_OFFSET
-            else f" at offset {int(row['offset']) + identity - (int(row['producer']) << SEQ_BITS) - int(row['seq'])}",
-        )
-        for row in holding
-    ]
+    holding = np.flatnonzero((starts <= identity) & (identity < starts + rows["length"]))
+    answers = []
+    for row, start in zip(rows[holding], starts[holding].tolist(), strict=True):
+        told = row["offset"] != NO_OFFSET
+        answers.append((int(row["at"]), f" at offset {int(row['offset']) + identity - start}" if told else ""))
+    return answers
 
 
 def _of(rows: Rows, partition: int) -> Rows:
@@ -192,16 +189,15 @@ def spans(findings: list[Finding], witnesses: Witnesses) -> dict[str, Any]:
 def _span(finding: Finding, start: int, end: int, *, by_offset: bool, witnesses: Witnesses) -> dict[str, Any]:
     log = _of(witnesses.history.log, finding.partition)
     first = _identity_at(log, start) if by_offset else start
-    mask = (1 << SEQ_BITS) - 1
     return {
         "kind": finding.kind,
         "detail": finding.detail,
         "partition": finding.partition,
         "first_offset": start if by_offset else None,
         "last_offset": end - 1 if by_offset else None,
-        "producer": witnesses.history.producer_name(first >> SEQ_BITS) if first is not None else None,
-        "first_seq": first & mask if first is not None else None,
-        "last_seq": (first & mask) + end - start - 1 if first is not None and not by_offset else None,
+        "producer": witnesses.history.producer_name(producer_of(first)) if first is not None else None,
+        "first_seq": seq_of(first) if first is not None else None,
+        "last_seq": seq_of(first) + end - start - 1 if first is not None and not by_offset else None,
         "count": end - start,
         "blame": finding.blame,
         "text": finding.text,

@@ -99,12 +99,9 @@ def double_owners(consumed: Consumed) -> list[Finding]:
             overlap_ns = min(one.end_at, other.end_at) - other.start_at
             if other.member == one.member or overlap_ns <= 0:
                 continue
-            text = (
-                f"{one.member} and {other.member} both owned partition {consumed.partition} for "
-                f"{overlap_ns / 1e6:,.1f} ms"
-            )
-            if min(one.end_at, other.end_at) - other.start_at > 1 << 62:
-                text = f"{one.member} and {other.member} both owned partition {consumed.partition} to the end"
+            # Neither was told to have ended: then the end of time is no duration.
+            how_long = "to the end" if overlap_ns > 1 << 62 else f"for {overlap_ns / 1e6:,.1f} ms"
+            text = f"{one.member} and {other.member} both owned partition {consumed.partition} {how_long}"
             findings.append(Finding("double_owner", consumed.partition, 1, "consumer", text, at=other.start_at))
     return findings
 

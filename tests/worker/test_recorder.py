@@ -12,7 +12,7 @@ from kafka_worker import recorder as recording
 from kafka_worker.payload import KEY, Payload
 from kafka_worker.recorder import ACK, DELIVER, DELIVER_KEYS, DiskError, Recorder
 
-from harness.recording import read_file
+from tests.recorded import read_file
 from tests.worker import plain_reader
 
 WORKER = Path(recording.__file__).parent.parent

@@ -28,10 +28,9 @@ HEADER_BYTES = 4096
 HEADER = struct.Struct("<8sIIQI")
 FRAME = struct.Struct("<HHIIIqq")
 EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT = range(1, 10)
-OTHER_DELIVERIES = {DELIVER: DELIVER_KEYS, DELIVER_KEYS: DELIVER}
 OPEN = 1
 
-BLOCK_MESSAGES = 1 << 14
+BLOCK_MESSAGES = 1 << 15
 """So many messages become rows at once: their columns fit into a core's own cache."""
 
 SPANS_AT_MOST = 4096
@@ -166,53 +165,141 @@ def _open_frame(data: bytes | mmap.mmap, header_bytes: int) -> Frame | None:
     return Frame(kind, flags, count, capacity, payload, t, place, data, begins, HEADER_BYTES)
 
 
-@dataclass
-class _Columns:
-    """The columns of one frame, and when its messages were handed over."""
+class _Taken(NamedTuple):
+    """One frame in a block: where it ends there, and when its messages were handed over."""
 
-    names: NDArray[np.uint64]  # run, producer and partition asked
-    seqs: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    partitions: NDArray[np.int32]
+    end: int
     at: int
     until: int
-    open: bool
     step: int
     txn: int
-    done: int = NEVER  # when the application came back for more
+    open: bool
 
-    def __len__(self) -> int:
-        return len(self.names)
+    def group(self) -> tuple[int, int, int]:
+        """Rows reach from one frame into the next where these are the same."""
+        return self.step, self.txn, self.at >> MERGE_BITS
 
-    def stands_apart(self, before: "_Columns") -> bool:
-        """Whether no row may reach from the frame before into this one."""
-        return (
-            self.step != before.step
-            or self.txn != before.txn
-            or self.at >> MERGE_BITS != before.at >> MERGE_BITS
-            or (self.done == NEVER and not self.open)
+
+class _Block:
+    """Columns of the messages of neighbouring frames of one kind, in arrays that are used again and again."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        self.frames: list[_Taken] = []
+        self.dones: list[int] = []  # by frame: when the application came back for more
+        self.used = 0
+        self._make_room(BLOCK_MESSAGES)
+
+    def _make_room(self, messages: int) -> None:
+        self.names = np.empty(messages, np.uint64)  # run, producer and partition asked
+        self.seqs = np.empty(messages, np.int64)
+        self.offsets = np.empty(messages, np.int64)
+        self.partitions = np.empty(messages, np.int32)
+
+    def room(self) -> int:
+        return len(self.names) - self.used
+
+    def take(self, frame: Frame, count: int, *, step: int, txn: int) -> None:
+        """The first `count` messages of a frame. What is larger than a block makes the block larger."""
+        if count > len(self.names):
+            self._make_room(count)
+        low, high = self.used, self.used + count
+        keys = np.frombuffer(frame.data, "<u8", count * 3, frame.start)
+        self.names[low:high] = keys[0::3]
+        self.seqs[low:high] = keys[1::3]
+        if frame.kind == DELIVER_KEYS:
+            self.offsets[low:high] = NO_OFFSET
+        else:
+            self.offsets[low:high] = np.frombuffer(frame.data, "<i8", count, frame.start + 24 * frame.capacity)
+        if frame.kind == DELIVER_KEYS or frame.flags & OPEN:
+            self.partitions[low:high] = self.names[low:high] >> 48
+        else:
+            self.partitions[low:high] = np.frombuffer(frame.data, "<i4", count, frame.start + 32 * frame.capacity)
+        self.frames.append(_Taken(high, frame.t, _until(frame), step, txn, bool(frame.flags & OPEN)))
+        self.dones.append(NEVER)
+        self.used = high
+
+    def rows(self) -> Rows:
+        """All messages taken since the last call, as rows; several partitions may come in another order."""
+        total, frames, dones = self.used, self.frames, self.dones
+        self.used, self.frames, self.dones = 0, [], []
+        names, seqs = self.names[:total], self.seqs[:total]
+        offsets, partitions = self.offsets[:total], self.partitions[:total]
+        groups = _groups(frames, dones, total)
+        begins = _begins(names, seqs, offsets, partitions, groups)
+        order = np.arange(0)
+        if 4 * np.count_nonzero(begins) > total:
+            # Messages of several partitions lie among each other: put side by side what belongs together.
+            few = partitions.max() < 1 << 16  # numpy sorts small numbers by radix
+            order = np.argsort(partitions.astype(np.uint16) if few else partitions, kind="stable")
+            names, seqs, offsets, partitions = names[order], seqs[order], offsets[order], partitions[order]
+            begins = _begins(names, seqs, offsets, partitions, groups[order] if groups is not None else None)
+        first = np.flatnonzero(begins)
+        last = np.append(first[1:] - 1, total - 1)
+        rows = np.zeros(len(first), ROW)
+        names = names[first]
+        ours = (names & 0xFFFFFFFF) == self.run_id
+        rows["partition"] = partitions[first]
+        rows["producer"] = np.where(ours, ((names >> 32) & 0xFFFF).astype(np.int64), NO_PRODUCER)
+        rows["asked"] = np.where(ours, (names >> 48).astype(np.int64), rows["partition"])
+        rows["seq"] = np.where(ours, seqs[first], 0)
+        rows["offset"] = offsets[first]
+        rows["length"] = last - first + 1
+        _add_times(
+            rows, frames, dones, first if order is None else order[first], last if order is None else order[last]
         )
+        return rows
 
 
-def _columns(frame: Frame, step: int, txn: int) -> _Columns:
-    is_open = bool(frame.flags & OPEN)
-    rows = frame.capacity if is_open else frame.length
-    keys = np.frombuffer(frame.data, "<u8", rows * 3, frame.start).reshape(-1, 3)
-    if is_open:
-        written = (keys[:, 0] & 0xFFFFFFFF) != 0
-        rows = int(written.argmin()) if not written.all() else frame.capacity
-        keys = keys[:rows]
-    names = keys[:, 0]
-    if frame.kind == DELIVER_KEYS:
-        offsets = np.full(rows, NO_OFFSET, np.int64)
+def _groups(frames: list[_Taken], dones: list[int], total: int) -> NDArray[np.int64] | None:
+    """A number for each message, that of the group which no row may leave; None where there is but one."""
+    unsure = dones[-1] == NEVER and len(frames) > 0
+    if not unsure and all(after.group() == before.group() for before, after in pairwise(frames)):
+        return None
+    numbers = np.cumsum([0] + [after.group() != before.group() for before, after in pairwise(frames)])
+    groups = np.repeat(numbers, np.diff([0] + [frame.end for frame in frames]))
+    if unsure:
+        # What came last was perhaps never processed: a whole frame, but of an open one only the last message.
+        begin = frames[-2].end if len(frames) > 1 else 0
+        groups[total - 1 if frames[-1].open else begin :] += 1
+    return groups
+
+
+def _begins(
+    names: NDArray[np.uint64],
+    seqs: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    partitions: NDArray[np.int32],
+    groups: NDArray[np.int64] | None,
+) -> NDArray[np.bool_]:
+    """Where a row begins: where a message does not continue the one before."""
+    begins = np.ones(len(names), bool)
+    inside = begins[1:]
+    np.not_equal(names[1:], names[:-1], out=inside)
+    inside |= seqs[1:] - seqs[:-1] != 1
+    inside |= partitions[1:] != partitions[:-1]
+    if offsets.min() != NO_OFFSET:
+        inside |= offsets[1:] - offsets[:-1] != 1
     else:
-        offsets = np.frombuffer(frame.data, "<i8", rows, frame.start + 24 * frame.capacity)
-    if frame.kind == DELIVER_KEYS or is_open:
-        partitions = (names >> 48).astype(np.int32)
-    else:
-        partitions = np.frombuffer(frame.data, "<i4", rows, frame.start + 32 * frame.capacity)
-    until = max(frame.t, frame.done) if frame.kind == DELIVER_KEYS and not is_open else frame.t
-    return _Columns(names, keys[:, 1].view(np.int64), offsets, partitions, frame.t, until, is_open, step, txn)
+        inside |= offsets[1:] != np.where(offsets[:-1] != NO_OFFSET, offsets[:-1] + 1, NO_OFFSET)
+    if groups is not None:
+        inside |= groups[1:] != groups[:-1]
+    return begins
+
+
+def _add_times(
+    rows: Rows, frames: list[_Taken], dones: list[int], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> None:
+    """Times, steps and transactions of rows, whose first and last message have these places in the block."""
+    columns = np.array([(*frame, done) for frame, done in zip(frames, dones, strict=True)], np.int64)
+    ends = columns[:, 0]
+    begin, end = np.searchsorted(ends, first, side="right"), np.searchsorted(ends, last, side="right")
+    for name, number, place in (("at", 1, begin), ("until", 2, end), ("step", 3, begin), ("txn", 4, begin)):
+        rows[name] = columns[place, number]
+    rows["done"] = columns[end, -1]
+    if frames[-1].open and dones[-1] == NEVER:
+        # The application came back for each message of an open frame but the last.
+        rows["done"][(end == len(frames) - 1) & (last < ends[-1] - 1)] = frames[-1].at
 
 
 @dataclass
@@ -242,43 +329,45 @@ class Reader:
         self.arrivals: dict[int, Arrivals] = defaultdict(Arrivals)
         self.began = NEVER
         self._in_order = in_order
-        self._blocks: dict[int, list[_Columns]] = defaultdict(list)
-        self._filled: dict[int, int] = defaultdict(int)
-        self._unfinished: _Columns | None = None
+        self._blocks: dict[int, _Block] = {}
+        self._unfinished: _Block | None = None
         self._step = self._transactions = self._txn = 0
 
     def items(self) -> Iterator[tuple[int, Event | Rows]]:
         """Everything on the tape. What cannot be read ends it, and stands in `tape.torn`."""
         for frame in self.tape.frames():
             self.began = min(self.began, frame.t)
-            if frame.kind == CORRUPT:
-                # A note on messages before it: the application has not come back for more.
-                yield CORRUPT, self._rows([_columns(frame, self._step, 0)])
-                continue
-            if self._unfinished is not None:
-                self._unfinished.done = frame.t
-            if self._in_order and frame.kind not in self._blocks:
-                yield from self._flushed()
+            if frame.kind != CORRUPT:
+                # A further frame stands in the file, so the application has come back for more. A note on messages
+                # before it says nothing of that.
+                if self._unfinished is not None:
+                    self._unfinished.dones[-1] = frame.t
+                self._unfinished = None
             if frame.kind == EVENT:
                 yield from self._event(frame)
             else:
                 yield from self._messages(frame)
-        yield from self._flushed()
+        yield from self._flushed(*self._blocks)
 
     def _messages(self, frame: Frame) -> Iterator[tuple[int, Rows]]:
-        kind = frame.kind
-        if self._filled[kind] + frame.length > BLOCK_MESSAGES:
+        # Deliveries are one sequence, whatever was recorded of them.
+        kind = DELIVER if frame.kind == DELIVER_KEYS else frame.kind
+        block = self._blocks.get(kind)
+        if block is None:
+            block = self._blocks[kind] = _Block(int(self.tape.meta["run_id"]))
+        if self._in_order and kind != CORRUPT:
+            yield from self._flushed(*(other for other in self._blocks if other != kind))
+        count = _filled(frame)
+        self.arrivals[kind].add(frame.t, _until(frame), count)
+        if not count:
+            return
+        if count > block.room():
             yield from self._flushed(kind)
-        if kind in OTHER_DELIVERIES:
-            yield from self._flushed(OTHER_DELIVERIES[kind])
-        columns = self._unfinished = _columns(frame, self._step, self._txn)
-        self.arrivals[kind].add(columns.at, columns.until, len(columns))
-        if len(columns):
-            self._blocks[kind].append(columns)
-            self._filled[kind] += len(columns)
+        block.take(frame, count, step=self._step, txn=self._txn)
+        if kind != CORRUPT:
+            self._unfinished = block
 
-    def _event(self, frame: Frame) -> Iterator[tuple[int, Event]]:
-        self._unfinished = None
+    def _event(self, frame: Frame) -> Iterator[tuple[int, Event | Rows]]:
         text = bytes(frame.data[frame.start : frame.start + frame.length])
         try:
             data = json.loads(text)
@@ -286,6 +375,8 @@ class Reader:
         except (ValueError, KeyError, TypeError):
             self.tape.torn = f"event at byte {frame.start} cannot be read"
             return
+        if self._in_order:
+            yield from self._flushed(*self._blocks)
         self._step += 1
         if event.type == "txn":
             begins = data.get("state") == "begin"
@@ -294,87 +385,20 @@ class Reader:
         yield EVENT, event
 
     def _flushed(self, *kinds: int) -> Iterator[tuple[int, Rows]]:
-        """The blocks of these kinds, or all, as rows."""
-        for kind in kinds or list(self._blocks):
-            block = self._blocks.pop(kind, None)
-            self._filled[kind] = 0
-            if block:
-                yield kind, self._rows(block)
-
-    def _rows(self, frames: list[_Columns]) -> Rows:
-        """The messages of neighbouring frames as rows."""
-        total = sum(map(len, frames))
-        if not total:
-            return np.empty(0, ROW)
-        names, seqs, offsets, partitions = (
-            np.concatenate([getattr(frame, column) for frame in frames])
-            for column in ("names", "seqs", "offsets", "partitions")
-        )
-        groups = _groups(frames, total)
-        begins = _begins(names, seqs, offsets, partitions, groups)
-        order = None
-        if 4 * np.count_nonzero(begins) > total:
-            # Messages of several partitions lie among each other: put side by side what belongs together.
-            few = partitions.max() < 1 << 16  # numpy sorts small numbers by radix
-            order = np.argsort(partitions.astype(np.uint16) if few else partitions, kind="stable")
-            names, seqs, offsets, partitions = names[order], seqs[order], offsets[order], partitions[order]
-            begins = _begins(names, seqs, offsets, partitions, groups[order] if groups is not None else None)
-        first = np.flatnonzero(begins)
-        last = np.concatenate((first[1:] - 1, [total - 1]))
-        rows = np.zeros(len(first), ROW)
-        ours = (names[first] & 0xFFFFFFFF) == int(self.tape.meta["run_id"])
-        rows["partition"] = partitions[first]
-        rows["producer"] = np.where(ours, ((names[first] >> 32) & 0xFFFF).astype(np.int64), NO_PRODUCER)
-        rows["asked"] = np.where(ours, (names[first] >> 48).astype(np.int64), rows["partition"])
-        rows["seq"] = np.where(ours, seqs[first], 0)
-        rows["offset"] = offsets[first]
-        rows["length"] = last - first + 1
-        _add_times(rows, frames, first if order is None else order[first], last if order is None else order[last])
-        return rows
+        for kind in kinds:
+            if self._blocks[kind].used:
+                yield kind, self._blocks[kind].rows()
 
 
-def _groups(frames: list[_Columns], total: int) -> NDArray[np.int64] | None:
-    """A number for each message, that of the group which rows may not leave; None where there is but one group."""
-    numbers = np.cumsum([0] + [after.stands_apart(before) for before, after in pairwise(frames)])
-    doubtful = frames[-1].open and frames[-1].done == NEVER
-    if not numbers[-1] and not doubtful:
-        return None
-    groups = np.repeat(numbers, [len(frame) for frame in frames])
-    # Of the messages of an open frame only the last one was perhaps never processed.
-    groups[total - doubtful :] += 1
-    return groups
+def _until(frame: Frame) -> int:
+    """When the last message of a frame was handed over; frames of keys are written when many batches have come."""
+    return max(frame.t, frame.done) if frame.kind == DELIVER_KEYS and not frame.flags & OPEN else frame.t
 
 
-def _begins(
-    names: NDArray[np.uint64],
-    seqs: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    partitions: NDArray[np.int32],
-    groups: NDArray[np.int64] | None,
-) -> NDArray[np.bool_]:
-    """Where a row begins: where a message does not continue the one before."""
-    begins = np.ones(len(names), bool)
-    inside = begins[1:]
-    np.not_equal(names[1:], names[:-1], out=inside)
-    inside |= seqs[1:] - seqs[:-1] != 1
-    inside |= partitions[1:] != partitions[:-1]
-    if offsets.min() != NO_OFFSET:
-        inside |= offsets[1:] - offsets[:-1] != 1
-    else:
-        inside |= offsets[1:] != np.where(offsets[:-1] != NO_OFFSET, offsets[:-1] + 1, NO_OFFSET)
-    if groups is not None:
-        inside |= groups[1:] != groups[:-1]
-    return begins
-
-
-def _add_times(rows: Rows, frames: list[_Columns], first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
-    """Times, steps and transactions of rows, whose first and last message have these places in the frames."""
-    ends = np.cumsum([len(frame) for frame in frames])
-    begin, end = np.searchsorted(ends, first, side="right"), np.searchsorted(ends, last, side="right")
-    for name in ("at", "step", "txn"):
-        rows[name] = np.array([getattr(frame, name) for frame in frames])[begin]
-    for name in ("until", "done"):
-        rows[name] = np.array([getattr(frame, name) for frame in frames])[end]
-    if frames[-1].open and frames[-1].done == NEVER:
-        # The application came back for each message of an open frame but the last.
-        rows["done"][(end == len(frames) - 1) & (last < ends[-1] - 1)] = frames[-1].at
+def _filled(frame: Frame) -> int:
+    """How many messages a frame holds; in an open one those whose key is written."""
+    if not frame.flags & OPEN:
+        return frame.length
+    names = np.frombuffer(frame.data, "<u8", frame.capacity * 3, frame.start)[0::3]
+    written = (names & 0xFFFFFFFF) != 0
+    return frame.capacity if written.all() else int(written.argmin())

@@ -14,7 +14,6 @@ from harness.frames import (
     ACK,
     CORRUPT,
     DELIVER,
-    DELIVER_KEYS,
     LOG,
     NACK,
     SEND,
@@ -94,8 +93,8 @@ class _Read:
     def of(self, kind: str) -> list[Event]:
         return [event for event in self.events if event.type == kind]
 
-    def spans(self, *kinds: int) -> list[tuple[int, int, int]]:
-        return [span for kind in kinds if kind in self.arrivals for span in self.arrivals[kind].spans]
+    def spans(self, kind: int) -> list[tuple[int, int, int]]:
+        return self.arrivals[kind].spans if kind in self.arrivals else []
 
 
 def _take(tape: Tape, shelves: Shelves, change: Callable[[Rows], None] = lambda rows: None) -> _Read:
@@ -145,9 +144,9 @@ def _transactions(events: Iterable[Event], producer: str) -> list[Transaction]:
 
 def _consumer(history: History, tape: Tape, own: list[Event], spill: Spill) -> int:
     deliveries = Columns(spill=spill)
-    taken = _take(tape, {DELIVER: deliveries, DELIVER_KEYS: deliveries, CORRUPT: history.corrupt})
+    taken = _take(tape, {DELIVER: deliveries, CORRUPT: history.corrupt})
     name = str(tape.meta["worker"])
-    history.delivered_at += taken.spans(DELIVER, DELIVER_KEYS)
+    history.delivered_at += taken.spans(DELIVER)
     stream = Stream(name, taken.events, deliveries)
     if not any(event.data["state"] == "leave" for event in taken.of("member")):
         end = next((event for event in reversed(own) if event.type == "member" and event.data["member"] == name), None)

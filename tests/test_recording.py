@@ -150,7 +150,7 @@ def test_a_note_on_corruption_finishes_nothing(tmp_path: Path) -> None:
 
 def test_keys_only(tmp_path: Path) -> None:
     recorded = read(tmp_path, header() + frame(DELIVER_KEYS, 2, span(3, 7), partition=2) + LEAVE)
-    assert told(recorded.rows(DELIVER_KEYS)) == [(2, 0, 3, -1, 4, 2)]
+    assert told(recorded.rows(DELIVER)) == [(2, 0, 3, -1, 4, 2)]
 
 
 def test_other_runs_and_strangers_have_no_identity(tmp_path: Path) -> None:

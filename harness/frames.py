@@ -30,8 +30,8 @@ FRAME = struct.Struct("<HHIIIqq")
 EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT = range(1, 10)
 OPEN = 1
 
-BLOCK_MESSAGES = 1 << 15
-"""So many messages become rows at once: their columns fit into a core's own cache."""
+BLOCK_MESSAGES = 1 << 16
+"""So many messages become rows at once: with fewer, the calls would cost more than the messages."""
 
 SPANS_AT_MOST = 4096
 """Of when messages arrived no finer picture is kept."""
@@ -195,6 +195,9 @@ class _Block:
         self.seqs = np.empty(messages, np.int64)
         self.offsets = np.empty(messages, np.int64)
         self.partitions = np.empty(messages, np.int32)
+        # For what is computed on the way: fresh memory for each step would cost more than the step.
+        self._begins_here, self._flags = np.empty(messages, bool), np.empty(messages, bool)
+        self._steps = np.empty(messages, np.int64)
 
     def room(self) -> int:
         return len(self.names) - self.used
@@ -222,33 +225,76 @@ class _Block:
     def rows(self) -> Rows:
         """All messages taken since the last call, as rows; several partitions may come in another order."""
         total, frames, dones = self.used, self.frames, self.dones
-        self.used, self.frames, self.dones = 0, [], []
-        names, seqs = self.names[:total], self.seqs[:total]
-        offsets, partitions = self.offsets[:total], self.partitions[:total]
         groups = _groups(frames, dones, total)
-        begins = _begins(names, seqs, offsets, partitions, groups)
-        order = np.arange(0)
-        if 4 * np.count_nonzero(begins) > total:
-            # Messages of several partitions lie among each other: put side by side what belongs together.
-            few = partitions.max() < 1 << 16  # numpy sorts small numbers by radix
-            order = np.argsort(partitions.astype(np.uint16) if few else partitions, kind="stable")
-            names, seqs, offsets, partitions = names[order], seqs[order], offsets[order], partitions[order]
-            begins = _begins(names, seqs, offsets, partitions, groups[order] if groups is not None else None)
-        first = np.flatnonzero(begins)
-        last = np.append(first[1:] - 1, total - 1)
+        begins = self._begins(groups)
+        rounds = 4 * np.count_nonzero(begins) > total  # messages of several partitions lie among each other
+        period = self._period() if rounds and groups is None else 0
+        order = None
+        if period:
+            first = np.arange(period)
+            length = (total - 1 - first) // period + 1
+            last = first + (length - 1) * period
+        else:
+            if rounds:
+                few = self.partitions[:total].max() < 1 << 16  # numpy sorts small numbers by radix
+                order = np.argsort(self.partitions[:total].astype("u2" if few else "i4"), kind="stable")
+                begins = self._begins(groups[order] if groups is not None else None, order)
+            first = np.flatnonzero(begins)
+            last = np.append(first[1:] - 1, total - 1)
+            length = last - first + 1
         rows = np.zeros(len(first), ROW)
-        names = names[first]
+        rows["length"] = length
+        if order is not None:
+            first, last = order[first], order[last]
+        names = self.names[first]
         ours = (names & 0xFFFFFFFF) == self.run_id
-        rows["partition"] = partitions[first]
+        rows["partition"] = self.partitions[first]
         rows["producer"] = np.where(ours, ((names >> 32) & 0xFFFF).astype(np.int64), NO_PRODUCER)
         rows["asked"] = np.where(ours, (names >> 48).astype(np.int64), rows["partition"])
-        rows["seq"] = np.where(ours, seqs[first], 0)
-        rows["offset"] = offsets[first]
-        rows["length"] = last - first + 1
-        _add_times(
-            rows, frames, dones, first if order is None else order[first], last if order is None else order[last]
-        )
+        rows["seq"] = np.where(ours, self.seqs[first], 0)
+        rows["offset"] = self.offsets[first]
+        _add_times(rows, frames, dones, first, last)
+        self.used, self.frames, self.dones = 0, [], []
         return rows
+
+    def _period(self) -> int:
+        """After how many messages each one is continued, always: a producer goes round its partitions. 0: not so."""
+        total, names, offsets = self.used, self.names[: self.used], self.offsets[: self.used]
+        again = np.flatnonzero(names[1:] == names[0])[:1].tolist()
+        period = again[0] + 1 if again else total
+        if len(np.unique(names[:period])) < period:
+            return 0
+        same = (names[period:] == names[:-period]).all()
+        same = same and (self.partitions[period:total] == self.partitions[: total - period]).all()
+        same = same and (self.seqs[period:total] - self.seqs[: total - period] == 1).all()
+        return period if same and offsets.max() == NO_OFFSET else 0
+
+    def _begins(self, groups: NDArray[np.int64] | None, order: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+        """Where a row begins: where a message does not continue the one before. order: that of the messages."""
+        total = self.used
+        begins, flags, steps = self._begins_here[:total], self._flags[: total - 1], self._steps[: total - 1]
+        begins[0] = True
+        inside = begins[1:]
+
+        def ordered(column: NDArray[Any]) -> NDArray[Any]:
+            return column[:total] if order is None else column[order]
+
+        names = ordered(self.names)
+        np.not_equal(names[1:], names[:-1], out=inside)
+        partitions = ordered(self.partitions)
+        np.not_equal(partitions[1:], partitions[:-1], out=flags)
+        inside |= flags
+        seqs, offsets = ordered(self.seqs), ordered(self.offsets)
+        untold = offsets.min() == NO_OFFSET
+        for column in (seqs,) if untold and offsets.max() == NO_OFFSET else (seqs, offsets):
+            np.subtract(column[1:], column[:-1], out=steps)
+            np.not_equal(steps, 1, out=flags)
+            inside |= flags
+            if untold and column is offsets:
+                inside |= offsets[:-1] == NO_OFFSET
+        if groups is not None:
+            inside |= groups[1:] != groups[:-1]
+        return begins
 
 
 def _groups(frames: list[_Taken], dones: list[int], total: int) -> NDArray[np.int64] | None:
@@ -263,28 +309,6 @@ def _groups(frames: list[_Taken], dones: list[int], total: int) -> NDArray[np.in
         begin = frames[-2].end if len(frames) > 1 else 0
         groups[total - 1 if frames[-1].open else begin :] += 1
     return groups
-
-
-def _begins(
-    names: NDArray[np.uint64],
-    seqs: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    partitions: NDArray[np.int32],
-    groups: NDArray[np.int64] | None,
-) -> NDArray[np.bool_]:
-    """Where a row begins: where a message does not continue the one before."""
-    begins = np.ones(len(names), bool)
-    inside = begins[1:]
-    np.not_equal(names[1:], names[:-1], out=inside)
-    inside |= seqs[1:] - seqs[:-1] != 1
-    inside |= partitions[1:] != partitions[:-1]
-    if offsets.min() != NO_OFFSET:
-        inside |= offsets[1:] - offsets[:-1] != 1
-    else:
-        inside |= offsets[1:] != np.where(offsets[:-1] != NO_OFFSET, offsets[:-1] + 1, NO_OFFSET)
-    if groups is not None:
-        inside |= groups[1:] != groups[:-1]
-    return begins
 
 
 def _add_times(

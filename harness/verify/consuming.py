@@ -18,12 +18,12 @@ and a commit covered it, it is committed ahead, *in flight*; otherwise being han
 
 from dataclasses import dataclass
 
-from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, joined
+from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, chosen, joined, no_rows
 from harness.history import Event, RunInfo
 from harness.verify.findings import Finding, messages
-from harness.verify.intervals import MOST, NOTHING, Intervals
+from harness.verify.intervals import EVERYTHING, MOST, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings, Ownership
-from harness.verify.placing import first_copies, identities_at, offsets_of
+from harness.verify.placing import at_offsets, identities_at, offsets_of, within
 from harness.verify.producing import Produced, identity_set, produced_after
 
 
@@ -44,6 +44,7 @@ class Consumed:
 
     partition: int
     ownerships: list[Ownership]
+    offsets: Intervals  # handed over to anybody
     deliveries: Rows  # of all owners and outsiders
     delivered: Intervals
     nowhere: Intervals  # offsets handed over without identity at which the log holds nothing
@@ -59,25 +60,36 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     named = rows["producer"] != NO_PRODUCER
     away = named & (rows["asked"] != produced.partition)
     strange = ~named & (rows["offset"] == NO_OFFSET)
-    nameless = rows[~named & ~strange]
-    by_offset = Intervals.of(nameless["offset"], nameless["length"])
+    deliveries = chosen(rows, ~away)
+    nameless = _placed_offsets(chosen(rows, ~named))
     held = Intervals.of(produced.log["offset"], produced.log["length"])
-    consumed = Consumed(
+    offsets = _placed_offsets(joined(rows for _, rows in holdings.foreign))
+    for ownership in holdings.ownerships:
+        offsets = offsets | ownership.offsets
+    done = deliveries["done"] != NEVER
+    return Consumed(
         partition=produced.partition,
         ownerships=holdings.ownerships,
-        deliveries=rows[~away] if away.any() else rows,
-        delivered=identity_set(rows[named & ~away]) | identities_at(by_offset, produced.log),
+        offsets=offsets,
+        deliveries=deliveries,
+        delivered=_names(deliveries, produced.log),
         # What lies below the log's start may have been there: retention deletes what was handed over, too.
-        nowhere=(by_offset - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
-        strays=rows[away],
+        nowhere=(nameless - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
+        strays=chosen(rows, away),
         strangers=int(rows["length"][strange].sum()),
+        finished=None if done.all() else _names(chosen(deliveries, done), produced.log),
     )
-    if (consumed.deliveries["done"] == NEVER).any():
-        done = consumed.deliveries[consumed.deliveries["done"] != NEVER]
-        nameless = done[(done["producer"] == NO_PRODUCER) & (done["offset"] != NO_OFFSET)]
-        by_offset = Intervals.of(nameless["offset"], nameless["length"])
-        consumed.finished = identity_set(done) | identities_at(by_offset, produced.log)
-    return consumed
+
+
+def _placed_offsets(rows: Rows) -> Intervals:
+    rows = chosen(rows, rows["offset"] != NO_OFFSET)
+    return Intervals.of(rows["offset"], rows["length"])
+
+
+def _names(deliveries: Rows, log: Rows) -> Intervals:
+    """The identities of deliveries; what carries none is named by the log at its offset."""
+    nameless = chosen(deliveries, deliveries["producer"] == NO_PRODUCER)
+    return identity_set(deliveries) | identities_at(_placed_offsets(nameless), log)
 
 
 def undelivered(
@@ -95,7 +107,7 @@ def undelivered(
         findings += missing.settle_by(ownership, commit)
         in_flight = _in_flight(ownership, commit, in_vain, consumed.ownerships[:number])
         for finding in in_flight:
-            in_vain = in_vain - finding.offsets
+            in_vain = within(in_vain, EVERYTHING - finding.identities)
         findings += in_flight
     findings += missing.at_the_end(holdings, drained, hanging)
     unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
@@ -105,16 +117,15 @@ def undelivered(
     return findings
 
 
-def _in_vain(produced: Produced, consumed: Consumed) -> Intervals:
-    """The offsets of judged messages that were handed over and never finished."""
+def _in_vain(produced: Produced, consumed: Consumed) -> Rows:
+    """Deliveries of judged messages that were never finished, each with its identity and where it was handed over."""
     if consumed.finished is None:
-        return NOTHING
+        return no_rows()
     names = produced.judged & (consumed.delivered - consumed.finished)
-    if produced.log_end is not None:
-        return offsets_of(names, produced.copies)
-    # Nobody read the log, but what was handed over had an offset there.
-    rows = consumed.deliveries
-    return offsets_of(names, first_copies(rows[(rows["done"] == NEVER) & (rows["offset"] != NO_OFFSET)]))
+    rows = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
+    named = within(chosen(rows, rows["producer"] != NO_PRODUCER), names)
+    nameless = _placed_offsets(chosen(rows, rows["producer"] == NO_PRODUCER))
+    return joined([named, within(at_offsets(produced.log, nameless), names)])
 
 
 def _start(ownership: Ownership, commit: Commit | None) -> int | None:
@@ -223,22 +234,23 @@ class _Open:
         return Finding(kind, self.partition, offsets.total, blame, text, offsets=offsets, detail=detail, at=at)
 
 
-def _in_flight(
-    ownership: Ownership, commit: Commit | None, in_vain: Intervals, earlier: list[Ownership]
-) -> list[Finding]:
+def _in_flight(ownership: Ownership, commit: Commit | None, in_vain: Rows, earlier: list[Ownership]) -> list[Finding]:
     """What died unprocessed in an earlier owner's hands while a commit covered it, settled by its next owner."""
     start = _start(ownership, commit)
     if start is None or commit is None or commit.offset is None or not len(in_vain):
         return []
-    rows = joined(other.rows for other in earlier if other.end_at <= ownership.start_at)
-    lost = (in_vain & Intervals.of(rows["offset"], rows["length"])).below(min(start, commit.offset))
-    if not len(lost):
+    handed = NOTHING
+    for other in earlier:
+        if other.end_at <= ownership.start_at:
+            handed = handed | other.offsets
+    lost = (handed & Intervals.of(in_vain["offset"], in_vain["length"])).below(min(start, commit.offset))
+    names = identity_set(at_offsets(in_vain, lost))
+    if not len(names):
         return []
+    partition, count = ownership.partition, names.total
     text = (
-        f"{messages(lost.total)} in partition {ownership.partition} handed over and never processed, "
+        f"{messages(count)} in partition {partition} handed over and never processed, "
         f"though {commit.said()} when {ownership.member} took over at {start}"
     )
-    partition, at = ownership.partition, ownership.start_at
-    return [
-        Finding("committed_ahead", partition, lost.total, "commit mode", text, offsets=lost, detail="in_flight", at=at)
-    ]
+    at = ownership.start_at
+    return [Finding("committed_ahead", partition, count, "commit mode", text, lost, names, detail="in_flight", at=at)]

@@ -19,7 +19,7 @@ from harness.verify.consuming import Hanging
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.placing import offsets_of
-from harness.verify.producing import Produced, identity_set
+from harness.verify.producing import Produced, deleted, identity_set
 
 UNSURE = ("begin", "unknown")
 """States of a transaction of which nobody told the end."""
@@ -95,8 +95,10 @@ def torn_in(produced: Produced, tally: Tally) -> list[Finding]:
 
 
 def _written(produced: Produced) -> Intervals:
-    """What transactions consist of: what was not refused."""
-    return produced.sent - produced.nacked
+    """What transactions consist of: what was not refused, and cannot have been deleted since."""
+    written = produced.sent - produced.nacked
+    assert produced.log_end is not None
+    return written - deleted(produced, written - produced.in_log, produced.log_end[0])
 
 
 def _visible(produced: Produced) -> Intervals:

@@ -281,8 +281,9 @@ class _Reader:
         return History(
             run=self.run,
             producers=list(self.producers),
-            sends=_columns(self.columns["send"]),
-            acks=_columns(acks),
+            # Not merged: of each it is asked whether it came before the end of the wait.
+            sends=_columns(self.columns["send"], merging=False),
+            acks=_columns(acks, merging=False),
             nacks=_columns(self.columns["nack"]),
             unknowns=_columns(self.columns["unknown"]),
             transactions=list(self.transactions.values()),
@@ -319,8 +320,12 @@ Named = dict[tuple[int, int], tuple[int, int]]
 
 def _by_offset(columns: dict[str, list[Row]]) -> Named:
     """What stands where: as the log says, or, where it says nothing, as was told with an ack."""
-    rows = [row for kind in ("ack", "log") for row in columns[kind] if row.offset != NO_OFFSET]
-    return {(row.partition, row.offset): (row.producer, row.seq) for row in rows}
+    told: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
+    for row in columns["ack"]:
+        told[row.partition, row.offset].add((row.producer, row.seq))
+    # Where two acks name one offset, one of them is wrong, and nothing tells which.
+    named = {place: next(iter(names)) for place, names in told.items() if len(names) == 1}
+    return named | {(row.partition, row.offset): (row.producer, row.seq) for row in columns["log"]}
 
 
 def _columns(rows: list[Row], *, merging: bool = True) -> Columns:

@@ -7,11 +7,11 @@ offset before it, with no other attempt to commit in between.
 survived because nobody died at that moment. What did get lost that way has the fate committed ahead instead.
 """
 
-from harness.columns import NO_OFFSET
+from harness.columns import chosen
 from harness.history import History
-from harness.verify.consuming import Consumed
+from harness.verify.consuming import Consumed, names_of
 from harness.verify.findings import LOSSES, Finding, messages
-from harness.verify.intervals import NOTHING, Intervals
+from harness.verify.intervals import NOTHING
 from harness.verify.ownership import Commit, Holdings
 from harness.verify.placing import offsets_of
 from harness.verify.producing import Produced
@@ -50,13 +50,13 @@ def at_risk(
     """
     if not history.exact_times:
         return []
-    judged = offsets_of(produced.judged & produced.in_log, produced.copies)
+    judged = produced.judged & produced.in_log
     risky = NOTHING
-    rows = consumed.deliveries[consumed.deliveries["offset"] != NO_OFFSET]
+    rows = consumed.deliveries
     for commit in holdings.commits:
         if commit.offset is not None:
-            done = rows[rows["done"] <= commit.at]
-            risky = risky | (judged.below(commit.offset) - Intervals.of(done["offset"], done["length"]))
+            unfinished = judged - names_of(chosen(rows, rows["done"] <= commit.at), produced.log)
+            risky = risky | offsets_of(unfinished, produced.copies).below(commit.offset)
     for finding in lost:
         if finding.kind in LOSSES:
             risky = risky - finding.offsets

@@ -72,21 +72,22 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
         ownerships=holdings.ownerships,
         offsets=offsets,
         deliveries=deliveries,
-        delivered=_names(deliveries, produced.log),
+        delivered=names_of(deliveries, produced.log),
         # What lies below the log's start may have been there: retention deletes what was handed over, too.
         nowhere=(nameless - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
         strays=chosen(rows, away),
         strangers=int(rows["length"][strange].sum()),
-        finished=None if done.all() else _names(chosen(deliveries, done), produced.log),
+        finished=None if done.all() else names_of(chosen(deliveries, done), produced.log),
     )
 
 
 def _placed_offsets(rows: Rows) -> Intervals:
+    """The offsets of rows that have one."""
     rows = chosen(rows, rows["offset"] != NO_OFFSET)
     return Intervals.of(rows["offset"], rows["length"])
 
 
-def _names(deliveries: Rows, log: Rows) -> Intervals:
+def names_of(deliveries: Rows, log: Rows) -> Intervals:
     """The identities of deliveries; what carries none is named by the log at its offset."""
     nameless = chosen(deliveries, deliveries["producer"] == NO_PRODUCER)
     return identity_set(deliveries) | identities_at(_placed_offsets(nameless), log)

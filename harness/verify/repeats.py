@@ -5,6 +5,8 @@ offset seen is **reordered**. Between ownerships the commit in force decides: an
 commit on is what at-least-once allows (**legal**), below it is **excess**.
 """
 
+from bisect import bisect_left
+
 import numpy as np
 
 from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities
@@ -12,33 +14,45 @@ from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
 from harness.verify.ownership import Holdings, Ownership
-from harness.verify.placing import first_copies, identities_at
+from harness.verify.placing import at_offsets, first_copies, identities_at
 from harness.verify.producing import Produced
 
 
 def again(holdings: Holdings) -> list[Finding]:
-    """Repeats and disorder inside each ownership, re-deliveries between them."""
+    """Repeats and disorder inside each ownership, re-deliveries between them.
+
+    An owner is handed something again when somebody was before: all that owners had who ended before it began, and of
+    those who held the partition at the same time, and of outsiders, what they had been handed earlier.
+    """
     findings = []
-    before = NOTHING
-    for ownership in holdings.ownerships:
+    before, still_held = NOTHING, list[Ownership]()
+    starts = [ownership.start_at for ownership in holdings.ownerships]
+    for number, ownership in enumerate(holdings.ownerships):
+        for other in [one for one in still_held if one.end_at <= ownership.start_at]:
+            before = before | other.offsets
+            still_held.remove(other)
         if len(ownership.rows):
-            findings += _inside(ownership)
             second = ownership.offsets & before
-            for _, rows in holdings.foreign:
+            later = holdings.ownerships[number + 1 : bisect_left(starts, ownership.end_at)]
+            for rows in [*(one.rows for one in still_held + later), *(rows for _, rows in holdings.foreign)]:
                 second = second | _handed_before(ownership, rows)
+            findings += _inside(ownership)
             findings += _between(ownership, second, holdings)
-            before = before | ownership.offsets
+        still_held.append(ownership)
     return findings
 
 
-def _handed_before(ownership: Ownership, foreign: Rows) -> Intervals:
-    """What an owner was handed after somebody had been handed it who did not own the partition."""
-    rows, before = ownership.rows, NOTHING
-    ends = rows["offset"] + rows["length"]
-    for row in foreign[foreign["offset"] != NO_OFFSET]:
-        mine = (rows["at"] > row["at"]) & (rows["offset"] < row["offset"] + row["length"]) & (ends > row["offset"])
-        taken = Intervals.of(rows["offset"][mine], rows["length"][mine])
-        before = before | (taken & Intervals.span(int(row["offset"]), int(row["offset"] + row["length"])))
+def _handed_before(ownership: Ownership, others: Rows) -> Intervals:
+    """What an owner was handed after somebody else had been."""
+    common = ownership.offsets & Intervals.of(others["offset"], others["length"])
+    before = NOTHING
+    if not len(common):
+        return before
+    mine = at_offsets(ownership.rows, common)
+    for row in at_offsets(others, common):
+        late = mine[mine["at"] > row["at"]]
+        row_offsets = Intervals.span(int(row["offset"]), int(row["offset"] + row["length"]))
+        before = before | (row_offsets & Intervals.of(late["offset"], late["length"]))
     return before
 
 

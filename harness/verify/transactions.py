@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.columns import Rows, identities
 from harness.history import History
-from harness.verify.consuming import Hanging
+from harness.verify.consuming import Hanging, names_of
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.placing import offsets_of
@@ -120,8 +120,9 @@ def unsure_numbers(history: History) -> NDArray[np.bool_]:
         sends = history.sends.of(partition)
         sends = sends[unsure[sends["txn"]]]
         if len(sends):
-            handed = [identity_set(stream.deliveries.of(partition)) for stream in history.streams]
-            for delivered in handed:
+            log = history.log.of(partition)
+            for stream in history.streams:
+                delivered = names_of(stream.deliveries.of(partition), log)
                 unsure[sends["txn"][_held(sends, delivered) > 0]] = False
     return unsure
 

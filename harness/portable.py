@@ -194,6 +194,7 @@ class _Reader:
         self.processed: dict[tuple[str, int, int], int] = {}
         self.corrupt: list[Row] = []
         self.corrupt_at: set[int] = set()
+        self.sent: set[Name] = set()
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
@@ -276,6 +277,7 @@ class _Reader:
     def history(self, *, torn: bool) -> History:
         asked = _asked(self.columns, self.log_ends)
         named = _by_offset(self.columns)
+        self.sent = {row.name for row in self.columns["send"]}
         acks = [_sent_home(row, asked) for row in self.columns["ack"]]
         log = [_at_home(row, asked) for row in self.columns["log"]]
         return History(
@@ -311,7 +313,10 @@ class _Reader:
         if row.producer != NO_PRODUCER and row.at not in self.corrupt_at:
             return row
         there = named.get((row.partition, row.offset))
-        return row if there is None else row._replace(producer=there[0], seq=there[1])
+        if there is not None:
+            return row._replace(producer=there[0], seq=there[1])
+        # What a broken payload says of itself is evidence of nothing, unless somebody did send it.
+        return row if row.name in self.sent else row._replace(producer=NO_PRODUCER, seq=0)
 
 
 Named = dict[tuple[int, int], tuple[int, int]]

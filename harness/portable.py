@@ -195,6 +195,7 @@ class _Reader:
         self.corrupt: list[Row] = []
         self.corrupt_at: set[int] = set()
         self.sent: set[Name] = set()
+        self.told: set[tuple[int, int]] = set()  # partition and offset
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
@@ -276,8 +277,8 @@ class _Reader:
 
     def history(self, *, torn: bool) -> History:
         asked = _asked(self.columns, self.log_ends)
-        named = _by_offset(self.columns)
         self.sent = {row.name for row in self.columns["send"]}
+        self.told = {(row.partition, row.offset) for kind in ("ack", "log") for row in self.columns[kind]}
         acks = [_sent_home(row, asked) for row in self.columns["ack"]]
         log = [_at_home(row, asked) for row in self.columns["log"]]
         return History(
@@ -289,7 +290,7 @@ class _Reader:
             nacks=_columns(self.columns["nack"]),
             unknowns=_columns(self.columns["unknown"]),
             transactions=list(self.transactions.values()),
-            streams=[self._stream(member, asked, named) for member in self.events],
+            streams=[self._stream(member, asked) for member in self.events],
             log=_columns(log),
             log_ends=self.log_ends,
             stored=self.stored,
@@ -301,36 +302,20 @@ class _Reader:
             began=self.began,
         )
 
-    def _stream(self, member: str, asked: dict[Name, int], named: "Named") -> Stream:
+    def _stream(self, member: str, asked: dict[Name, int]) -> Stream:
         """One member's part. Where the file has `processed` lines, a delivery without its own was never finished."""
-        rows = [_at_home(self._named(row, named), asked) for row in self.deliveries[member]]
+        rows = [_at_home(self._readable(row), asked) for row in self.deliveries[member]]
         if self.processed:
             rows = [row._replace(done=self.processed.get((member, row.partition, row.offset), NEVER)) for row in rows]
         return Stream(member, self.events[member], _columns(rows, merging=False))
 
-    def _named(self, row: Row, named: "Named") -> Row:
-        """A delivery without a readable identity has that of the message known to stand at its offset, if any is."""
-        if row.producer != NO_PRODUCER and row.at not in self.corrupt_at:
+    def _readable(self, row: Row) -> Row:
+        """What a broken payload says of itself is evidence of nothing: its offset names it. Where nothing else tells of
+        that offset it is believed, if somebody did send it."""
+        if row.at not in self.corrupt_at:
             return row
-        there = named.get((row.partition, row.offset))
-        if there is not None:
-            return row._replace(producer=there[0], seq=there[1])
-        # What a broken payload says of itself is evidence of nothing, unless somebody did send it.
-        return row if row.name in self.sent else row._replace(producer=NO_PRODUCER, seq=0)
-
-
-Named = dict[tuple[int, int], tuple[int, int]]
-"""Producer and seq by partition and offset."""
-
-
-def _by_offset(columns: dict[str, list[Row]]) -> Named:
-    """What stands where: as the log says, or, where it says nothing, as was told with an ack."""
-    told: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
-    for row in columns["ack"]:
-        told[row.partition, row.offset].add((row.producer, row.seq))
-    # Where two acks name one offset, one of them is wrong, and nothing tells which.
-    named = {place: next(iter(names)) for place, names in told.items() if len(names) == 1}
-    return named | {(row.partition, row.offset): (row.producer, row.seq) for row in columns["log"]}
+        known = (row.partition, row.offset) in self.told or row.name not in self.sent
+        return row._replace(producer=NO_PRODUCER, seq=0) if known else row
 
 
 def _columns(rows: list[Row], *, merging: bool = True) -> Columns:

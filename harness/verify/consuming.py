@@ -57,7 +57,7 @@ class Consumed:
 
 
 def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
-    """Gather one partition's deliveries. What carries no identity is named by the log at its offset."""
+    """Gather one partition's deliveries. What carries no identity is named by what stands at its offset."""
     parts = [rows for ownership in holdings.ownerships for rows in ownership.parts]
     rows = joined(parts + [rows for _, rows in holdings.foreign])
     named = rows["producer"] != NO_PRODUCER
@@ -65,29 +65,31 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     strange = ~named & (rows["offset"] == NO_OFFSET)
     deliveries = chosen(rows, ~away)
     nameless = offset_set(chosen(rows, ~named))
-    held = Intervals.of(produced.log["offset"], produced.log["length"])
     offsets = offset_set(joined(rows for _, rows in holdings.foreign))
     for ownership in holdings.ownerships:
         offsets = offsets | ownership.offsets
+    nowhere = NOTHING
+    if produced.log_end is not None and len(nameless):
+        # What lies below the log's start may have been there: retention deletes what was handed over, too.
+        nowhere = (nameless - offset_set(produced.register)).from_(produced.log_end[0])
     done = deliveries["done"] != NEVER
     return Consumed(
         partition=produced.partition,
         ownerships=holdings.ownerships,
         offsets=offsets,
         deliveries=deliveries,
-        delivered=names_of(deliveries, produced.log),
-        # What lies below the log's start may have been there: retention deletes what was handed over, too.
-        nowhere=(nameless - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
+        delivered=names_of(deliveries, produced),
+        nowhere=nowhere,
         strays=chosen(rows, away),
         strangers=int(rows["length"][strange].sum()),
-        finished=None if done.all() else names_of(chosen(deliveries, done), produced.log),
+        finished=None if done.all() else names_of(chosen(deliveries, done), produced),
     )
 
 
-def names_of(deliveries: Rows, log: Rows) -> Intervals:
-    """The identities of deliveries; what carries none is named by the log at its offset."""
-    nameless = chosen(deliveries, deliveries["producer"] == NO_PRODUCER)
-    return identity_set(deliveries) | identities_at(offset_set(nameless), log)
+def names_of(deliveries: Rows, produced: Produced) -> Intervals:
+    """The identities of deliveries; what carries none is named by what stands at its offset."""
+    nameless = offset_set(chosen(deliveries, deliveries["producer"] == NO_PRODUCER))
+    return identity_set(deliveries) | (identities_at(nameless, produced.register) if len(nameless) else NOTHING)
 
 
 def undelivered(
@@ -123,7 +125,7 @@ def _in_vain(produced: Produced, consumed: Consumed) -> Rows:
     rows = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
     named = within(chosen(rows, rows["producer"] != NO_PRODUCER), names)
     nameless = offset_set(chosen(rows, rows["producer"] == NO_PRODUCER))
-    return joined([named, within(at_offsets(produced.log, nameless), names)])
+    return joined([named, within(at_offsets(produced.register, nameless), names)])
 
 
 def _start(ownership: Ownership, commit: Commit | None) -> int | None:

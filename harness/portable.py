@@ -49,12 +49,12 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "member": {"member": str, "state": str},
     "assign": {"member": str, "partitions": list},
     "revoke": {"member": str, "partitions": list},
-    "deliver": {"member": str, "partition": int, "offset": int},
+    "deliver": {"member": str, "partition": int, "offset": (int, type(None))},
     "processed": {"member": str, "partition": int, "offset": int},
     "commit": {"member": str, "partition": int, "offset": int, "ok": bool},
     "stored": {"partition": int, "offset": (int, type(None))},
     "fault": {"fault": str, "phase": str},
-    "log": {"partition": int, "offset": int, "producer": str, "seq": int},
+    "log": {"partition": int, "offset": int, "producer": (str, type(None)), "seq": (int, type(None))},
     "log_end": {"partition": int, "start": int, "end": int},
     "drained": {"waited_s": (int, float), "lag": dict},
 }
@@ -66,6 +66,7 @@ OPTIONAL: dict[str, type | tuple[type, ...]] = {
     "offset": (int, type(None)),
     "txn": (str, int, type(None)),
     "positions": (dict, type(None)),
+    "asked": (int, type(None)),
 }
 """The types of keys that a line may have, or that stand in lines of several types."""
 
@@ -80,9 +81,13 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "fault": {"phase": ("injecting", "injected", "healing", "healed")},
 }
 
+EXTRAS = {"identified": bool, "torn": list, "damaged": list, "processing": str}
+"""Keys of the `run` line by which `harness export` carries what only our own recordings know."""
+
 LIMITS = {
     "partitions": 1 << 20,
     "partition": 1 << 20,
+    "asked": 1 << 20,
     "seq": 1 << SEQ_BITS,
     "offset": 1 << 62,
     "start": 1 << 62,
@@ -108,7 +113,7 @@ def read(path: Path) -> History:
             torn = True
             break
         if reader is None:
-            reader = _Reader(_run_info(path, number, line))
+            reader = _Reader(_run_info(path, number, line), _extras(path, number, line))
         elif line["type"] == "run":
             raise _bad(path, number, "a second line of type run")
         else:
@@ -164,6 +169,16 @@ def _run_info(path: Path, number: int, line: Line) -> RunInfo:
     return RunInfo(**{name: line[name] for name in names}, idempotent=bool(line.get("idempotent")))
 
 
+def _extras(path: Path, number: int, line: Line) -> Line:
+    """What an export of one of our own runs says beside the format; `harness/export.py` writes it."""
+    extras = {key: line[key] for key in EXTRAS if key in line}
+    for key, value in extras.items():
+        texts = value if isinstance(value, list) else []
+        if not isinstance(value, EXTRAS[key]) or not all(isinstance(text, str) for text in texts):
+            raise _bad(path, number, f"run: {key} is {value!r}")
+    return extras
+
+
 def _bad(path: Path, number: int, what: str) -> HarnessError:
     return HarnessError(
         "bad-history", f"{path}:{number}: {what}", "The portable history's format is in harness/verify/README.md."
@@ -173,14 +188,16 @@ def _bad(path: Path, number: int, what: str) -> HarnessError:
 class _Reader:
     """Gathers lines into columns."""
 
-    def __init__(self, run: RunInfo) -> None:
+    def __init__(self, run: RunInfo, extras: Line) -> None:
         self.run = run
+        self.extras = extras
         self.producers: dict[str, int] = {}
         self.columns: dict[str, list[Row]] = defaultdict(list)
         self.streams: dict[str, Stream] = {}
         self.pending: dict[str, list[Row]] = defaultdict(list)
         self.processed: dict[tuple[str, int, int], int] = {}
         self.corrupt: list[Row] = []
+        self.corrupt_log: list[Row] = []
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
@@ -202,7 +219,8 @@ class _Reader:
             producer = self.producers.setdefault(name, len(self.producers))
         seq = line["seq"] if producer != NO_PRODUCER else 0
         partition = line["partition"]
-        return (partition, partition, producer, seq, offset, 1, self.order, self.order, bool(line.get("aborted")))
+        asked = partition if line.get("asked") is None else line["asked"]
+        return (partition, asked, producer, seq, offset, 1, self.order, self.order, bool(line.get("aborted")))
 
     def _send(self, line: Line) -> None:
         row = self._row(line, NO_OFFSET)
@@ -212,6 +230,9 @@ class _Reader:
 
     def _ack(self, line: Line) -> None:
         offset = line.get("offset")
+        if line.get("asked") not in (None, line["partition"]):
+            # It answers the send to the partition that was asked for, and tells no offset there.
+            line, offset = {**line, "partition": line["asked"]}, None
         self.columns["ack"].append(self._row(line, NO_OFFSET if offset is None else offset))
 
     def _nack(self, line: Line) -> None:
@@ -225,6 +246,8 @@ class _Reader:
 
     def _log(self, line: Line) -> None:
         self.columns["log"].append(self._row(line, line["offset"]))
+        if line.get("corrupt"):
+            self.corrupt_log.append(self.columns["log"][-1])
 
     def _log_end(self, line: Line) -> None:
         self.log_ends[line["partition"]] = (line["start"], line["end"])
@@ -242,7 +265,9 @@ class _Reader:
         self.processed.setdefault((line["member"], line["partition"], line["offset"]), self.order)
 
     def _deliver(self, line: Line) -> None:
-        row = self._row(line, line["offset"])
+        row = self._row(line, NO_OFFSET if line["offset"] is None else line["offset"])
+        if line.get("finished") is False:
+            row = (*row[:7], NEVER, row[8])
         self.pending[line["member"]].append(row)
         if line.get("corrupt"):
             self.corrupt.append(row)
@@ -285,14 +310,19 @@ class _Reader:
             log_ends=self.log_ends,
             stored=self.stored,
             corrupt=np.array(self.corrupt, ROW),
+            corrupt_log=np.array(self.corrupt_log, ROW),
             drained=self.drained,
             faults=self.faults,
-            torn=["the recording was cut short: its last line is torn"] if torn else [],
-            explicit_processing=bool(self.processed),
+            torn=self.extras.get("torn", []) + (["the recording was cut short: its last line is torn"] if torn else []),
+            damaged=self.extras.get("damaged", []),
+            explicit_processing=bool(self.processed) and self.extras.get("processing") != "approximate",
+            identified=self.extras.get("identified", False),
         )
 
     def _send_home(self) -> None:
         """Note of misrouted messages which partition they were asked to go to."""
+        if self.extras.get("identified"):
+            return  # their identities have told it: `asked`
         asked = _asked(self.columns, self.log_ends)
         if not asked:
             return
@@ -316,7 +346,8 @@ class _Reader:
                 rows: Rows = item
                 for row in rows:
                     key = (stream.member, int(row["partition"]), int(row["offset"]))
-                    row["done"] = self.processed.get(key, NEVER)
+                    if row["offset"] != NO_OFFSET:
+                        row["done"] = self.processed.get(key, NEVER)
 
 
 Name = tuple[int, int, int]

@@ -163,6 +163,31 @@ def _verify_run(target: Path) -> dict[str, Any]:
 
 @main_group.command()
 @click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write into FILE instead; - is the standard output, the default.")  # fmt: skip
+def export(target: Path, out: Path | None) -> int:
+    """Write a run's recording as JSON lines, one a message.
+
+    For other tools, or to keep the evidence: `harness verify FILE` gives the
+    verdict of the run itself.
+
+    Example: harness export results/20260101T120000Z-ssl_iter-1a2b --out x.jsonl
+    """
+    from harness.export import export as write_lines
+    from harness.export import export_file
+    from harness.rundir import RunDir
+
+    run = RunDir.open(target)
+    if out is None or str(out) == "-":
+        write_lines(run, sys.stdout)
+        sys.stdout.flush()
+    else:
+        export_file(run, out)
+    return EXIT_PASS
+
+
+@main_group.command()
+@click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
 def report(target: Path) -> int:
     """Write a run's reports again, from its files.
 

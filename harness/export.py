@@ -202,7 +202,7 @@ def _consumer(
 ) -> Iterator[Timed]:
     def timed() -> Iterator[tuple[int, int, Iterable[Line]]]:
         now, waiting = 0, _Waiting(worker.name)
-        marks = _Marks(places.give(worker.corrupt))
+        marks = _Marks(joined(places.give(worker.corrupt)))
         for kind, item in worker.items():
             if isinstance(item, Event):
                 if item.type in STREAM_EVENTS:
@@ -210,7 +210,7 @@ def _consumer(
                     yield from waiting.until(now)
                     yield now, _rank(item), [_line(item, worker.name)]
             elif kind in DELIVERIES:
-                for row in places.give(item):
+                for row in places.in_order(item):
                     now = max(now, int(row["at"]))
                     yield from waiting.until(now)
                     yield now, WORK, _deliveries(row, worker.name, recorded.history, marks)
@@ -314,11 +314,16 @@ class _Places:
             for partition in history.log_ends
         }
 
-    def give(self, rows: Rows) -> Rows:
+    def give(self, rows: Rows) -> list[Rows]:
+        """The same stretches with offsets where they are known; by partition where any had to be looked up."""
         if not (rows["offset"] == NO_OFFSET).any():
-            return rows
+            return [rows]
         parts = [rows[rows["partition"] == partition] for partition in np.unique(rows["partition"]).tolist()]
-        return joined(placed(part, self.logs.get(int(part["partition"][0]), no_rows())) for part in parts)
+        return [placed(part, self.logs.get(int(part["partition"][0]), no_rows())) for part in parts]
+
+    def in_order(self, rows: Rows) -> Iterator[np.void]:
+        """Stretch by stretch in the order of the recording, on which a time depends when an ownership began."""
+        return heapq.merge(*self.give(rows), key=lambda row: int(row["at"]))
 
 
 class _Marks:

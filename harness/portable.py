@@ -6,7 +6,7 @@ torn *last* line is a recording cut short, which the judge will call UNKNOWN. No
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "fault": {"phase": ("injecting", "injected", "healing", "healed")},
 }
 
+RUN_KEYS = ("run", "guarantee", "partitions", "isolation", "reset", "group")
 EXTRAS = {"identified": bool, "torn": list, "damaged": list, "processing": str}
 """Keys of the `run` line by which `harness export` carries what only our own recordings know."""
 
@@ -121,6 +122,15 @@ def read(path: Path) -> History:
     if reader is None:
         raise _bad(path, 1, "no line of type run: the file is empty")
     return reader.history(torn=torn)
+
+
+def gathered(first: Line, lines: Iterable[Line]) -> History:
+    """The history that lines made here tell; importers of other tools' histories make them. Nothing is checked."""
+    run = RunInfo(**{name: first[name] for name in RUN_KEYS}, idempotent=bool(first.get("idempotent")))
+    reader = _Reader(run, {key: first[key] for key in EXTRAS if key in first})
+    for line in lines:
+        reader.take(line, 0)
+    return reader.history(torn=False)
 
 
 def _parse(path: Path, number: int, text: bytes, *, tolerate: bool) -> Line | None:
@@ -165,8 +175,7 @@ def _check(path: Path, number: int, kind: str, key: str, value: Any, wanted: typ
 def _run_info(path: Path, number: int, line: Line) -> RunInfo:
     if line["type"] != "run":
         raise _bad(path, number, f"the first line must be of type run, not {line['type']}")
-    names = ("run", "guarantee", "partitions", "isolation", "reset", "group")
-    return RunInfo(**{name: line[name] for name in names}, idempotent=bool(line.get("idempotent")))
+    return RunInfo(**{name: line[name] for name in RUN_KEYS}, idempotent=bool(line.get("idempotent")))
 
 
 def _extras(path: Path, number: int, line: Line) -> Line:

@@ -1,0 +1,71 @@
+"""Pure: what every importer hands on: the lines of a portable history, and what its reader must be told beside it.
+
+The histories of other tools come without an independent reader of the log. Here the producers' acks stand for it,
+with what consumers were handed: each names an offset and what is there. So a message that was acked and passed over is
+proven lost, but not by whom; and what the broker deleted or compacted looks the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.history import History
+from harness.portable import gathered
+
+Line = dict[str, Any]
+Name = tuple[str, int, int]
+"""A message: producer, the partition it was sent to, seq."""
+
+ACKS_ARE_THE_LOG = (
+    "No independent reader: acks and deliveries stand for the log. What is called skipped was acked and passed over; "
+    "whether the broker or the consumer lost it cannot be told, and deletion by retention or compaction looks the same."
+)
+
+
+@dataclass
+class Settings:
+    """What a foreign history does not say of itself."""
+
+    guarantee: str = "at_least_once"
+    reset: str = "earliest"
+    isolation: str = "read_uncommitted"
+
+
+@dataclass
+class Log:
+    """What stands at which offset, as acks and deliveries tell; the first to tell of an offset is believed."""
+
+    held: dict[int, dict[int, Name]] = field(default_factory=dict)
+
+    def put(self, partition: int, offset: int, name: Name) -> None:
+        self.held.setdefault(partition, {}).setdefault(offset, name)
+
+    def at(self, partition: int, offset: int) -> Name | None:
+        return self.held.get(partition, {}).get(offset)
+
+    def lines(self, t: int) -> Iterator[Line]:
+        """In offset order; where each partition ends is one past what is known of it."""
+        for partition, offsets in sorted(self.held.items()):
+            for offset, (producer, asked, seq) in sorted(offsets.items()):
+                line = {"t": t, "type": "log", "partition": partition, "offset": offset, "producer": producer}
+                yield line | {"seq": seq, "asked": asked}
+            yield {"t": t, "type": "log_end", "partition": partition, "start": 0, "end": max(offsets) + 1}
+
+
+@dataclass
+class Imported:
+    """A foreign history. `lines` are in order of time and end with the log."""
+
+    name: str
+    group: str | None
+    settings: Settings
+    partitions: int
+    lines: list[Line]
+    torn: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def history(self) -> History:
+        run = self.settings
+        first = {"run": self.name, "guarantee": run.guarantee, "partitions": self.partitions, "group": self.group}
+        first |= {"isolation": run.isolation, "reset": run.reset, "identified": False, "torn": self.torn}
+        return gathered(first, self.lines)

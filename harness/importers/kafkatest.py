@@ -25,6 +25,7 @@ PRODUCER_EVENTS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "startup_complete": {},
     "producer_send_success": {"value": str, "topic": str, "partition": int, "offset": int},
     "producer_send_error": {"value": str, "topic": str},
+    "shutdown_requested": {},  # from Kafka 4.3 on: the tool has been told to end
     "shutdown_complete": {},
     "tool_data": {"sent": int, "acked": int},
 }
@@ -35,6 +36,7 @@ CONSUMER_EVENTS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "records_consumed": {"count": int, "partitions": list},
     "record_data": {"topic": str, "partition": int, "offset": int, "value": (str, type(None))},
     "offsets_committed": {"success": bool, "offsets": list},
+    "shutdown_requested": {},  # from Kafka 4.3 on: the tool has been told to end
     "shutdown_complete": {},
 }
 PARTS = {

@@ -16,13 +16,13 @@ USAGE = {
 
 def judge_files(tool: str, paths: tuple[Path, ...], given: Mapping[str, str], *, between: str) -> dict[str, Any]:
     """The verdict on another tool's history. `between` stands between two lists of files."""
-    imported = _imported(tool, paths, Settings(**given), between)
+    imported = _imported(tool, paths, given, between)
     verdict = outcome.judge_history(imported.history())
     verdict["notes"] = [*imported.notes, *verdict.get("notes", [])]
     return verdict
 
 
-def _imported(tool: str, paths: tuple[Path, ...], settings: Settings, between: str) -> Imported:
+def _imported(tool: str, paths: tuple[Path, ...], given: Mapping[str, str], between: str) -> Imported:
     lists: list[list[Path]] = [[]]
     for path in paths:
         if str(path) == between:
@@ -33,12 +33,12 @@ def _imported(tool: str, paths: tuple[Path, ...], settings: Settings, between: s
         from harness.importers import kafkatest
 
         if len(lists) == 2 and all(lists):
-            return kafkatest.read(lists[0], lists[1], settings)
+            return kafkatest.read(lists[0], lists[1], Settings(**given))
         raise _misused(tool, "needs files of producers, then --, then files of consumers")
     from harness.importers import jepsen
 
     if len(lists) == 1 and len(lists[0]) == 1:
-        return jepsen.read(lists[0][0], settings)
+        return jepsen.read(lists[0][0], Settings(**{**jepsen.DEFAULTS, **given}))
     raise _misused(tool, "needs one file")
 
 

@@ -165,7 +165,7 @@ def test_two_consumers_and_a_rebalance_between_them(tools: Tools) -> None:
     wait_for(lambda: handed(first) == MESSAGES)
     second = tools.consume("c2.log", "--verbose")
     wait_for(lambda: bool(events(second, "partitions_assigned")))
-    after = tools.produce("p2.log", "--value-prefix", 2)
+    after = tools.produce("p2.log", "--value-prefix", 2, "--repeating-keys", 50)  # keys go to all partitions
     wait_for(lambda: handed(first, second) == 2 * MESSAGES)
     for process in (tools.started[0], tools.started[2]):
         proc.stop(process, grace_s=30)

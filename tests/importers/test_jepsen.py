@@ -94,7 +94,7 @@ def test_who_assigns_itself_reads_again_on_purpose(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             verdict_of(tmp_path, text, guarantee=guarantee)
         assert caught.value.what == (
-            f"{tmp_path}/history.edn:9: a process assigns itself partitions and may read them again on purpose, "
+            f"{tmp_path}/history.edn:8: a process assigns itself partitions and may read them again on purpose, "
             f"so {guarantee} cannot be judged"
         )
 

@@ -22,8 +22,8 @@ MAX_ITEMS = 1 << 22
 
 TOKEN = re.compile(
     r"""
-    (?P<space> [\s,]+ | ;[^\n]* )
-  | (?P<open> \#\{ | [\[({] )
+    [\s,]*
+    (?: (?P<open> \#\{ | [\[({] )
   | (?P<close> [\])}] )
   | (?P<string> " (?: [^"\\] | \\. )* " )
   | (?P<character> \\ (?: newline | return | space | tab | formfeed | backspace | u[0-9A-Fa-f]{4} | . ) (?![\w]) )
@@ -33,9 +33,15 @@ TOKEN = re.compile(
   | (?P<keyword> ::?[^\s,;"\[\](){}\\^@`~]+ )
   | (?P<number> [+-]?\d[^\s,;"\[\](){}\\^@`~]* )
   | (?P<symbol> [^\s,;"\[\](){}\\^@`~\#:\d][^\s,;"\[\](){}\\^@`~]* )
+  | (?P<comment> ;[^\n]* )
+  | (?P<end> \Z ) )
     """,
     re.VERBOSE | re.DOTALL,
 )
+PASSED_BY = ("comment", "tag")
+BLANK = re.compile(r"[\s,]*")
+CACHED = ("keyword", "number", "symbol")
+CACHE_ITEMS = 1 << 16
 INTEGER = re.compile(r"[+-]?\d+N?")
 FLOAT = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?M?")
 HEX = re.compile(r"[+-]?0[xX][0-9A-Fa-f]+")
@@ -104,6 +110,7 @@ class _Reader:
         self.text = text
         self.at = 0  # where the current token begins
         self._counted = (0, 1)  # a position, and its line
+        self._cache: dict[str, Any] = {}
 
     def line(self, position: int) -> int:
         before, line = self._counted
@@ -141,16 +148,21 @@ class _Reader:
             raise Torn(self.line(begun))
 
     def _tokens(self) -> Iterator[tuple[str, str]]:
-        while self.at < len(self.text):
-            found = TOKEN.match(self.text, self.at)
+        text, match, at = self.text, TOKEN.match, 0
+        while True:
+            found = match(text, at)
             if found is None:
-                if self.text[self.at] == '"':
+                self.at = at + len(BLANK.match(text, at)[0])  # type: ignore[index]
+                if text[self.at] == '"':
                     raise Torn(self.line(self.at))
-                raise self.bad(f"not EDN: {self.text[self.at : self.at + 20]!r}")
-            kind = str(found.lastgroup)
-            if kind not in ("space", "tag"):
-                yield kind, found[0]
-            self.at = found.end()
+                raise self.bad(f"not EDN: {text[self.at : self.at + 20]!r}")
+            kind, at = str(found.lastgroup), found.end()
+            if kind == "end":
+                return
+            if kind not in PASSED_BY:
+                token = found[kind]
+                self.at = at - len(token)
+                yield kind, token
 
     def _take(self, kind: str, token: str, stack: list[_Open]) -> None:
         """One token onto the stack: a collection begins, ends, or gets a value."""
@@ -165,6 +177,13 @@ class _Reader:
             if token != CLOSES[closed.kind]:
                 raise self.bad(f"{token} where {CLOSES[closed.kind]} was expected")
             self._put(self._collection(closed), stack[-1])
+        elif kind in CACHED:
+            value = self._cache.get(token, self)  # `self`: no value of EDN, so not there
+            if value is self:
+                value = self._scalar(kind, token)
+                if len(self._cache) < CACHE_ITEMS:
+                    self._cache[token] = value
+            self._put(value, stack[-1])
         else:
             self._put(self._scalar(kind, token), stack[-1])
 

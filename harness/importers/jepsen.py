@@ -181,7 +181,7 @@ class _Reader:
 
     def _polled(self, process: int, worker: _Process, op: Op, kind: str) -> None:
         """What one operation was handed, poll by poll."""
-        moved = {self._partition(frozen(key)) for event in op.get("rebalance-log") or () for key in self._moved(event)}
+        moved = {self._partition(frozen(key)) for event in self._rebalances(op) for key in self._moved(event)}
         handed: set[int] = set()
         for mop in self._mops(op):
             if mop[0] != "poll" or len(mop) < 2 or mop[1] is None:
@@ -262,6 +262,13 @@ class _Reader:
         if not isinstance(value, tuple):
             raise self.bad(self._line, f"not a list: {str(value)[:60]}")
         return value
+
+    def _rebalances(self, op: Op) -> tuple[Any, ...]:
+        """A list, or in other releases two: of what came before the operation, and during it."""
+        log = op.get("rebalance-log")
+        if isinstance(log, dict):
+            return tuple(event for part in log.values() for event in self._listed(part))
+        return self._listed(log)
 
     def _moved(self, event: Any) -> tuple[Any, ...]:
         if not isinstance(event, dict):

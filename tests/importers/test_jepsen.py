@@ -127,6 +127,8 @@ def test_internal_nonmonotonic_poll(tmp_path: Path) -> None:
     moved = back.replace("]]}]]}", "]]}]], :rebalance-log [{:keys [0]}]}")
     assert moved != back
     assert verdict_of(tmp_path, text + moved)["verdict"] == "PASS"
+    parts = moved.replace("[{:keys [0]}]", "{:before [], :during [{:keys [0], :type :revoked}]}")
+    assert verdict_of(tmp_path, text + parts)["verdict"] == "PASS"
     other = moved.replace(":keys [0]", ":keys [7]")
     assert found(verdict_of(tmp_path, text + other)) == {"delivered": 3, "reordered": 1}
 

@@ -44,6 +44,7 @@ def read(path: Path, settings: Settings) -> Imported:
     notes = [ACKS_ARE_THE_LOG, "Jepsen records no commits: where an owner began behind messages, they are unread."]
     if not reader.tells_rebalances:
         notes.append("No :rebalance-log: what subscribers were handed is compared within one operation only.")
+    reader.log.behind(name for name in reader.without_offset if name not in reader.placeless)
     lines = [*reader.lines, *reader.log.lines(reader.now)]
     partitions = 1 + max(reader.keys.values(), default=-1)
     return Imported(f"jepsen {path.name}", "jepsen", settings, partitions, lines, torn, notes)
@@ -68,6 +69,8 @@ class _Reader:
         self.keys: dict[Any, int] = {}
         self.names: dict[tuple[int, Any], Name] = {}
         self.processes: dict[int, _Process] = defaultdict(_Process)
+        self.without_offset: list[Name] = []  # acked
+        self.placeless: set[Name] = set()  # handed over without an offset
         self.tells_rebalances = False
         self.now = 0
         self._seqs: dict[tuple[str, int], int] = defaultdict(int)
@@ -167,7 +170,9 @@ class _Reader:
                     raise self.bad(self._line, f"what process {process} sent is not in the operation's end")
                 self.lines.append({**line, "type": "ack", "offset": offset})
                 if offset is not None:
-                    self.log.put(name[1], offset, name)
+                    self.log.acked(name[1], offset, name)
+                else:
+                    self.without_offset.append(name)
             elif kind == "info" or aborted:
                 self.lines.append({**line, "type": "unknown", "error": str(op.get("error", "not told"))[:200]})
             else:
@@ -219,7 +224,9 @@ class _Reader:
         if name is None:
             name = self._new(NOBODY, partition, value)
         if offset is not None:
-            self.log.put(partition, offset, name)
+            self.log.handed(partition, offset, name)
+        else:
+            self.placeless.add(name)
         self._say("deliver", process, partition=partition, offset=offset, producer=name[0], seq=name[2])
 
     # ---- names ------------------------------------------------------------------------------------------------------

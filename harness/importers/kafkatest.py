@@ -46,7 +46,7 @@ def read(producers: list[Path], consumers: list[Path], settings: Settings) -> Im
     topic = next(iter(topics), "nothing")
     notes = [ACKS_ARE_THE_LOG]
     if messages.errors:
-        notes.append(f"{messages.errors:,} sends failed; whether they were written is not known, nor where.")
+        notes.append(f"{messages.errors:,} sends failed or told no offset: whether they were written is not known.")
     return Imported(f"kafkatest {topic}", "verifiable-consumer", settings, partitions, ordered, torn, notes)
 
 
@@ -91,14 +91,15 @@ class _Messages:
         now = 0
         for _, event in printed.events:
             now = max(now, event["timestamp"])
-            if event["name"] == "producer_send_success":
+            if event["name"] == "producer_send_success" and event["offset"] >= 0:
                 name = self._new(printed.name, event["partition"])
                 self.values[name] = event["value"]
                 self.prefixes.setdefault(printed.name, _prefix(event["value"]))
                 self.by_value[event["value"]].append(name)
-                self.log.put(event["partition"], event["offset"], name)
+                self.log.acked(event["partition"], event["offset"], name)
                 yield now, WORK, _of(name, {"t": now * 1_000_000, "type": "ack", "offset": event["offset"]})
-            elif event["name"] == "producer_send_error":
+            elif event["name"] in ("producer_send_success", "producer_send_error"):
+                # With --acks 0 a success tells no offset: no broker has said anything.
                 self.errors += 1
                 self.failed[event["value"]].append(printed.name)
         if not printed.of("shutdown_complete"):
@@ -113,9 +114,12 @@ class _Messages:
         """Which message that is, as its value says, or as the acks say of its offset."""
         there = self.log.at(partition, offset)
         if there is not None and (value is None or self.values.get(there, value) == value):
-            return there
-        name = self._unacked(partition, value)
-        self.log.put(partition, offset, name)
+            name = there
+        else:
+            rivals = self.log.rivals.get((partition, offset), ())
+            same = (rival for rival in rivals if self.values.get(rival) == value)
+            name = next(same, None) or self._unacked(partition, value)
+        self.log.handed(partition, offset, name)
         return name
 
     def _unacked(self, partition: int, value: str | None) -> Name:

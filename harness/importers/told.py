@@ -5,7 +5,7 @@ with what consumers were handed: each names an offset and what is there. So a me
 proven lost, but not by whom; and what the broker deleted or compacted looks the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,12 +33,36 @@ class Settings:
 
 @dataclass
 class Log:
-    """What stands at which offset, as acks and deliveries tell; the first to tell of an offset is believed."""
+    """What stands at which offset, as acks and deliveries tell; the first to tell of an offset is believed.
+
+    Of several acks of one offset the one that a consumer was handed is: a broker that lost the end of its log gives the
+    same offsets away again.
+    """
 
     held: dict[int, dict[int, Name]] = field(default_factory=dict)
+    rivals: dict[tuple[int, int], list[Name]] = field(default_factory=dict)
+    settled: set[tuple[int, int]] = field(default_factory=set)
 
-    def put(self, partition: int, offset: int, name: Name) -> None:
-        self.held.setdefault(partition, {}).setdefault(offset, name)
+    def acked(self, partition: int, offset: int, name: Name) -> None:
+        if self.held.setdefault(partition, {}).setdefault(offset, name) != name:
+            self.rivals.setdefault((partition, offset), []).append(name)
+
+    def handed(self, partition: int, offset: int, name: Name) -> None:
+        there = (partition, offset)
+        offsets = self.held.setdefault(partition, {})
+        if name in self.rivals.get(there, ()) and there not in self.settled:
+            offsets[offset] = name
+        offsets.setdefault(offset, name)
+        if there in self.rivals:
+            self.settled.add(there)
+
+    def behind(self, names: Iterable[Name]) -> None:
+        """Acked without an offset, and handed to nobody: behind all that is known, where they are merely unread."""
+        known = {name for offsets in self.held.values() for name in offsets.values()}
+        for name in names:
+            if name not in known:
+                offsets = self.held.setdefault(name[1], {})
+                offsets[max(offsets, default=-1) + 1] = name
 
     def at(self, partition: int, offset: int) -> Name | None:
         return self.held.get(partition, {}).get(offset)

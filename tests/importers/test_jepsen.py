@@ -182,6 +182,18 @@ def test_offsets_that_are_not_told(tmp_path: Path) -> None:
     sent = both(0, "send", "[[:send 0 10] [:send 0 11]]", "[[:send 0 [nil 10]] [:send 0 [1 11]]]")
     polled = both(1, "poll", "[[:poll]]", "[[:poll {0 [[nil 10] [1 11]]}]]")
     assert found(verdict_of(tmp_path, sent + assign(1) + polled)) == {"delivered": 2}
+    verdict = verdict_of(tmp_path, sent + assign(1) + poll(1, (1, 11)))
+    assert (verdict["verdict"], found(verdict)) == ("UNKNOWN", {"delivered": 1, "unread": 1})
+
+
+def test_two_acks_of_one_offset_cannot_both_be_true(tmp_path: Path) -> None:
+    """A broker that lost its end gives offsets away again; what was polled there is what the log has."""
+    text = SENT + send(2, (1, 21)) + assign(1)
+    for value in (11, 21):
+        verdict = verdict_of(tmp_path, text + poll(1, (0, 10), (1, value), (2, 12)))
+        assert found(verdict) == {"delivered": 3, "publish_loss": 1}
+    both_read = text + poll(1, (0, 10), (1, 11), (2, 12)) + assign(3, seek=True) + poll(3, (1, 21))
+    assert found(verdict_of(tmp_path, both_read))["two_values"] == 1
 
 
 def test_keys_of_any_kind_and_several(tmp_path: Path) -> None:

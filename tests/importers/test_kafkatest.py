@@ -145,6 +145,15 @@ def test_two_acks_of_one_offset_cannot_both_be_true(tmp_path: Path) -> None:
     made = [producer(acked(0, 1, 2)), producer(acked(1, first=9))]
     verdict = verdict_of(tmp_path, made, [consumer(handed(0, 1, 2))])
     assert found(verdict) == {"delivered": 3, "publish_loss": 1}
+    verdict = verdict_of(tmp_path, made, [consumer([*handed(0), *handed(1, value="9"), *handed(2)])])
+    assert found(verdict) == {"delivered": 3, "publish_loss": 1}
+    assert verdict["spans"][0]["producer"] == "p1.log"
+
+
+def test_with_acks_0_nothing_is_acked(tmp_path: Path) -> None:
+    silent = [{**event, "offset": -1} for event in acked(2, 3)]
+    verdict = verdict_of(tmp_path, [producer(acked(0, 1), silent)], [consumer(handed(0, 1, 2))])
+    assert (verdict["verdict"], verdict["acked"], verdict["unknown"]) == ("PASS", 2, 2)
 
 
 def test_a_value_at_two_offsets_was_written_twice(tmp_path: Path) -> None:
@@ -322,4 +331,4 @@ def test_the_notes_say_what_cannot_be_seen(tmp_path: Path) -> None:
     verdict = judge_files("kafkatest", (made, Path("::"), read), {}, between="::")
     assert verdict["verdict"] == "PASS"
     assert verdict["notes"][0].startswith("No independent reader: acks and deliveries stand for the log.")
-    assert verdict["notes"][1] == "1 sends failed; whether they were written is not known, nor where."
+    assert verdict["notes"][1] == "1 sends failed or told no offset: whether they were written is not known."

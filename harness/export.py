@@ -5,7 +5,7 @@ stands. The log follows at the end. Nothing is judged here, and no more than a s
 
 What the format has no line for stands in keys of our own, which other readers ignore: in the `run` line `identified`,
 `torn`, `damaged`, `processing`; in a message's line `asked` (the partition that its identity names, where it is found
-in another one) and `corrupt`; and `offset: null`, `finished` of a delivery whose place in the log is not known.
+in another one) and `corrupt`; and `offset: null` of a delivery whose place in the log is not known.
 """
 
 import heapq
@@ -288,8 +288,6 @@ def _found(row: np.void, head: Line, history: History, marks: "_Marks") -> Itera
         tail["asked"] = asked
     if row["aborted"]:
         tail["aborted"] = True
-    if offset == NO_OFFSET and row["done"] == NEVER:
-        tail["finished"] = False
     bad = marks.of(row)
     for index in range(int(row["length"])):
         line = {**head, "partition": partition, "offset": None if offset == NO_OFFSET else offset + index}

@@ -275,8 +275,6 @@ class _Reader:
 
     def _deliver(self, line: Line) -> None:
         row = self._row(line, NO_OFFSET if line["offset"] is None else line["offset"])
-        if line.get("finished") is False:
-            row = (*row[:7], NEVER, row[8])
         self.pending[line["member"]].append(row)
         if line.get("corrupt"):
             self.corrupt.append(row)

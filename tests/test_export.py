@@ -99,9 +99,26 @@ CASES: dict[str, tuple[dict[str, bytes], list[dict[str, Any]]]] = {
     "found in another partition": ({"p1": PRODUCER + frame(SEND, 3, [(3, -1)]) + frame(SEND, 3, [(3, -1)], partition=1)
                                     + frame(ACK, 3, [(3, -1)], partition=1) + PRODUCER_END,
                                     "reader": misrouted_log()}, OWN),
+    "a phantom whose like was lost elsewhere": (
+        {
+            "p1": PRODUCER + frame(SEND, 3, [(3, -1)]) + frame(ACK, 3, [(3, 3)]) + PRODUCER_END,
+            "reader": READER + frame(LOG, 91, [(3, 0)], partition=1) + LOG_END,
+        },
+        OWN,
+    ),
     "keys only": ({"c1": header() + JOIN + frame(DELIVER_KEYS, 7, span(0, 3)) + LEAVE}, OWN),
     "keys that the log holds twice": ({"c1": KEYS + LEAVE, "reader": TWICE}, OWN),
     "keys that the log holds twice, killed": ({"c1": KEYS, "reader": TWICE}, [KILLED, *OWN]),
+    "in flight, and a copy of it finished by its key alone": (
+        {
+            "c1": header() + event(5, "commit", member="c1", partition=0, offset=2, ok=True)
+            + event(6, "assign", member="c1", partitions=[0]) + frame(DELIVER, 7, span(0, 2)),
+            "c2": header(worker="c2") + event(20, "assign", member="c2", partitions=[0]) + frame(DELIVER, 21, [(2, 2)])
+            + frame(DELIVER_KEYS, 22, [(1, 3)]) + LEAVE.replace(b'"c1"', b'"c2"'),
+            "reader": TWICE,
+        },
+        [KILLED | {"t": 15}, *OWN],
+    ),
     "keys that the log holds not": (
         {"c1": KEYS + LEAVE, "reader": header(role="read_log", worker="reader") + frame(LOG, 91, span(0, 2)) + LOG_END},
         OWN,
@@ -208,6 +225,12 @@ def test_what_stands_in_the_lines(tmp_path: Path) -> None:
     assert lines[10] == deliver
 
 
+def test_what_was_finished_without_a_place_stays_finished(tmp_path: Path) -> None:
+    files, own = CASES["in flight, and a copy of it finished by its key alone"]
+    of_run, _ = both(make_run(tmp_path, {**CLEAN, **files}, own))
+    assert of_run["committed_ahead_of"] == {"never_handed_over": 0, "in_flight": 1}
+
+
 def test_times_of_processing_are_told_as_approximate_where_something_is_unfinished(tmp_path: Path) -> None:
     killed = header() + JOIN + frame(DELIVER, 7, span(0, 1)) + frame(DELIVER, 8, span(1, 3))
     lines = exported(make_run(tmp_path, {**CLEAN, "c1": killed}, [KILLED, *OWN]))
@@ -217,13 +240,13 @@ def test_times_of_processing_are_told_as_approximate_where_something_is_unfinish
 
 
 def test_a_commit_stands_before_the_owner_that_begins_at_the_same_time(tmp_path: Path) -> None:
-    """`in force when it began` includes that very moment, in the run and so in the export."""
-    first = header() + event(5, "assign", member="c1", partitions=[0]) + frame(DELIVER, 7, span(0, 1))
-    first += event(9, "commit", member="c1", partition=0, offset=2, ok=True) + event(9, "member", member="c1",
-                                                                                    state="leave")  # fmt: skip
-    second = header(worker="c2") + event(9, "assign", member="c2", partitions=[0]) + frame(DELIVER, 10, span(2, 3))
-    second += event(11, "member", member="c2", state="leave")
-    of_run, of_export = both(make_run(tmp_path, {**CLEAN, "c1": first, "c2": second}, OWN))
+    """`in force when it began` includes that very moment, in the run and in the export, whatever the names."""
+    first = header(worker="c2") + event(5, "assign", member="c2", partitions=[0]) + frame(DELIVER, 7, span(0, 1))
+    first += event(9, "commit", member="c2", partition=0, offset=2, ok=True)
+    first += event(9, "member", member="c2", state="leave")
+    second = header() + event(9, "assign", member="c1", partitions=[0]) + frame(DELIVER, 10, span(2, 3))
+    second += event(11, "member", member="c1", state="leave")
+    of_run, of_export = both(make_run(tmp_path, {**CLEAN, "c1": second, "c2": first}, OWN))
     assert of_run["committed_ahead_of"]["never_handed_over"] == 1
     assert of_export == of_run
 

@@ -30,7 +30,7 @@ def judged(verdict: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arguments", "exit_code"),
     [
-        (("plain_confluent", "--messages", "4000"), 0),
+        (("plain_confluent", "--messages", "9000"), 0),
         (("planted/skip",), 1),
         (("planted/corrupt",), 1),
         (("ssl_iter", "--client", "kafka-python==2.0.2"), 1),

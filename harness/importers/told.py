@@ -41,20 +41,16 @@ class Log:
 
     held: dict[int, dict[int, Name]] = field(default_factory=dict)
     rivals: dict[tuple[int, int], list[Name]] = field(default_factory=dict)
-    settled: set[tuple[int, int]] = field(default_factory=set)
 
     def acked(self, partition: int, offset: int, name: Name) -> None:
         if self.held.setdefault(partition, {}).setdefault(offset, name) != name:
             self.rivals.setdefault((partition, offset), []).append(name)
 
     def handed(self, partition: int, offset: int, name: Name) -> None:
-        there = (partition, offset)
         offsets = self.held.setdefault(partition, {})
-        if name in self.rivals.get(there, ()) and there not in self.settled:
+        if name in self.rivals.get((partition, offset), ()):
             offsets[offset] = name
         offsets.setdefault(offset, name)
-        if there in self.rivals:
-            self.settled.add(there)
 
     def behind(self, names: Iterable[Name]) -> None:
         """Acked without an offset, and handed to nobody: behind all that is known, where they are merely unread."""

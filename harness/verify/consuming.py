@@ -142,6 +142,7 @@ class _Open:
         self.produced = produced
         self.partition = produced.partition
         self.offsets = offsets
+        self.excused = NOTHING  # `latest` began behind them: no later start is to blame for that
         self.run = run
 
     def settle_by(self, ownership: Ownership, commit: Commit | None) -> list[Finding]:
@@ -151,19 +152,14 @@ class _Open:
             return []
         where, who = f"{{n}} in partition {self.partition}", ownership.member
         findings: list[Finding] = []
+        jumped = self.offsets.below(start) - self.excused
         if commit is not None and commit.offset is not None:
-            findings += self._take(
-                "committed_ahead",
-                self.offsets.below(min(start, commit.offset)),
-                "client",
-                f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}",
-                ownership,
-                "never_handed_over",
-            )
-        jumped = self.offsets.below(start)
+            text = f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}"
+            ahead = jumped.below(commit.offset)
+            findings += self._take("committed_ahead", ahead, "client", text, ownership, "never_handed_over")
+            jumped = jumped - ahead
         if self._reset_chose(commit):
-            text = f"{where} not read: behind them {who} started at {start}, by reset policy latest"
-            findings += self._take("unread", jumped, "void", text, ownership, RESET_POLICY)
+            self.excused = self.excused | jumped
         else:
             behind = commit.said() if commit is not None else f"no commit and reset policy {self.run.reset}"
             text = f"{where} jumped over: {who} started at {start}, with {behind}"
@@ -172,7 +168,8 @@ class _Open:
             f"{{n}} skipped in partition {self.partition}: {who} started at {start} "
             f"and was handed offset {ownership.reached - 1} without them"
         )
-        return findings + self._take("skipped", self.offsets.below(ownership.reached), "consumer", text, ownership)
+        skipped = self.offsets.from_(start).below(ownership.reached)
+        return findings + self._take("skipped", skipped, "consumer", text, ownership)
 
     def _reset_chose(self, commit: Commit | None) -> bool:
         """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
@@ -188,17 +185,28 @@ class _Open:
 
     def at_the_end(self, holdings: Holdings, drained: Event | None, hanging: Hanging) -> list[Finding]:
         """Stalled if somebody owned the partition when the drain ended, else unread."""
-        if not len(self.offsets):
-            return []
+        holders = [] if drained is None else [one for one in holdings.ownerships if one.holds(drained.at)]
+        findings: list[Finding] = []
         if drained is None:
-            return self._unread(self.offsets, "not read: the recording has no end of the drain")
-        holders = [one for one in holdings.ownerships if one.start_at <= drained.at < one.end_at]
-        if not holders:
-            return self._unread(self.offsets, "not read: nobody owned it at the end")
-        if self.partition in (drained.data.get("progressing") or ()) or any(
-            len(holder.rows) and int(holder.rows["until"].max()) > drained.at for holder in holders
-        ):
-            return self._unread(self.offsets, "still being read when the wait ended")
+            why = "not read: the recording has no end of the drain"
+        elif not holders:
+            why = "not read: nobody owned it at the end"
+        elif self._still_moves(holders, drained):
+            why = "still being read when the wait ended"
+        else:
+            why = "not read: nobody who held the partition was to be handed them"
+            findings += self._stalled(holders, holdings, drained, hanging)
+        text = f"{{n}} in partition {self.partition} not read: reset policy latest had started behind them"
+        findings += self._take("unread", self.offsets & self.excused, "void", text, None, RESET_POLICY)
+        return findings + self._unread(self.offsets, why)
+
+    def _still_moves(self, holders: list[Ownership], drained: Event) -> bool:
+        """Whether the wait was cut off, rather than in vain."""
+        moving = self.partition in (drained.data.get("progressing") or ())
+        return moving or any(len(one.rows) and int(one.rows["until"].max()) > drained.at for one in holders)
+
+    def _stalled(self, holders: list[Ownership], holdings: Holdings, drained: Event, hanging: Hanging) -> list[Finding]:
+        """What those who held the partition at the end were to be handed, and what they could not be."""
         late = self.offsets & offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
         findings = self._unread(late, "written when the wait was over")
         if hanging.stable is not None:
@@ -209,7 +217,7 @@ class _Open:
             text = f"{{n}} in partition {self.partition} not handed over {waited} while {holder.member} owned it"
             awaited = self._awaited_by(holder, holdings.commit_in_force(holder.start_at))
             findings += self._take("stalled", awaited, "consumer", text)
-        return findings + self._unread(self.offsets, "behind which the reset policy had started")
+        return findings
 
     def _awaited_by(self, holder: Ownership, commit: Commit | None) -> Intervals:
         """What an owner was still to be handed: all from its start on, which `latest` may have put anywhere."""

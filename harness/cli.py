@@ -206,14 +206,12 @@ def export(target: Path, out: Path | None) -> int:
 
     Example: harness export results/20260101T120000Z-ssl_iter-1a2b --out x.jsonl
     """
-    from harness.export import export as write_lines
-    from harness.export import export_file
+    from harness.export import export_file, export_stdout
     from harness.rundir import RunDir
 
     run = RunDir.open(target)
     if out is None or str(out) == "-":
-        write_lines(run, sys.stdout)
-        sys.stdout.flush()
+        export_stdout(run)
     else:
         export_file(run, out)
     return EXIT_PASS

@@ -175,6 +175,8 @@ def verify(targets: tuple[Path, ...], tool: str | None, as_json: bool, **setting
         from harness.report.terminal import Terminal
 
         print_verdict(verdict, Terminal())
+        for note in verdict["notes"] if tool is not None else ():
+            click.echo(f"note: {note}", err=True)
     return VERDICT_EXITS[verdict["verdict"]]
 
 

@@ -175,6 +175,8 @@ def verify(targets: tuple[Path, ...], tool: str | None, as_json: bool, **setting
         from harness.report.terminal import Terminal
 
         print_verdict(verdict, Terminal())
+        for note in verdict["notes"] if tool is not None else ():
+            click.echo(f"note: {note}", err=True)
     return VERDICT_EXITS[verdict["verdict"]]
 
 
@@ -206,14 +208,12 @@ def export(target: Path, out: Path | None) -> int:
 
     Example: harness export results/20260101T120000Z-ssl_iter-1a2b --out x.jsonl
     """
-    from harness.export import export as write_lines
-    from harness.export import export_file
+    from harness.export import export_file, export_stdout
     from harness.rundir import RunDir
 
     run = RunDir.open(target)
     if out is None or str(out) == "-":
-        write_lines(run, sys.stdout)
-        sys.stdout.flush()
+        export_stdout(run)
     else:
         export_file(run, out)
     return EXIT_PASS

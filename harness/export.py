@@ -10,6 +10,7 @@ in another one) and `corrupt`; and `offset: null` of a delivery whose place in t
 
 import heapq
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,18 @@ def export(run: RunDir, out: TextIO) -> int:
     return count
 
 
+def export_stdout(run: RunDir) -> int:
+    """The same to the standard output; a reader that goes away is no error of the disk."""
+    try:
+        count = export(run, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise disk_error(Path("standard output"), error) from error
+    return count
+
+
 def export_file(run: RunDir, path: Path) -> int:
     """The same into a file, which is there whole or not at all."""
     part = path.with_name(path.name + ".part")
@@ -94,7 +107,7 @@ def _read(run: RunDir) -> Recording:
     """The only place that knows how a recording is read."""
     history = recording.read(run)
     workers = []
-    log = no_rows()
+    log: list[Rows] = []
     for path in sorted(run.path.glob("history/*.bin")):
         meta = frames.open_tape(path).meta
         worker = Worker(path, str(meta["worker"]), str(meta["role"]))
@@ -108,11 +121,11 @@ def _read(run: RunDir) -> Recording:
             elif kind == frames.CORRUPT:
                 worker.corrupt = joined((worker.corrupt, item))
             elif kind == frames.LOG:
-                log = joined((log, item))
+                log.append(item)
             elif kind == frames.DELIVER:
                 worker.unfinished |= bool((item["done"] == NEVER).any())
         workers.append(worker)
-    return Recording(history, workers, _ends(run.events), log)
+    return Recording(history, workers, _ends(run.events), joined(log))
 
 
 def _ends(path: Path) -> dict[str, Event]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, Rows
+from harness.columns import NO_OFFSET, NO_PRODUCER, Rows, chosen
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
 from harness.history import History, PartitionRows
 from harness.verify.accounting import Accounts, partition_account
@@ -154,14 +154,18 @@ def _corrupt(partition: int, handed: Rows, written: Rows) -> list[Finding]:
     if not len(handed) and not len(written):
         return []
     in_log, received = offset_set(written), offset_set(handed)
+    # What has no place is counted by name: of two copies in the log nothing tells which one it was.
+    nowhere = identity_set(chosen(handed, handed["offset"] == NO_OFFSET))
     findings = []
-    for offsets, blame, where in (
-        (in_log, "producer", "stand in the log"),
-        (received - in_log, "consumer", "were handed over"),
+    for places, names, blame, where in (
+        (in_log, NOTHING, "producer", "stand in the log"),
+        (received - in_log, NOTHING, "consumer", "were handed over"),
+        (NOTHING, nowhere, "consumer", "were handed over"),
     ):
-        if len(offsets):
-            text = f"{messages(offsets.total)} of partition {partition} {where} with a value that was not sent"
-            findings.append(Finding("corrupt", partition, offsets.total, blame, text, offsets=offsets))
+        count = places.total + names.total
+        if count:
+            text = f"{messages(count)} of partition {partition} {where} with a value that was not sent"
+            findings.append(Finding("corrupt", partition, count, blame, text, places, names))
     return findings
 
 

@@ -16,7 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import HarnessError
-from harness.history import NEVER, NO_OFFSET, NO_PRODUCER, ROW, Event, History, Rows, RunInfo, Stream, joined
+from harness.history import (
+    NEVER,
+    NO_OFFSET,
+    NO_PRODUCER,
+    ROW,
+    Event,
+    History,
+    Rows,
+    RunInfo,
+    Stream,
+    Transaction,
+    joined,
+)
 from harness.rundir import RunDir
 
 MAGIC = b"KHARNESS"
@@ -98,10 +110,27 @@ def _producers(history: History, workers: list[Recorded]) -> None:
     columns = ((SEND, "sends"), (ACK, "acks"), (NACK, "nacks"), (UNKNOWN, "unknowns"))
     for kind, name in columns:
         setattr(history, name, _at_home(joined(worker.rows(kind) for worker in workers)))
+    history.transactions = [transaction for worker in workers for transaction in _transactions(worker)]
     for worker in workers:
         history.acked_at += worker.arrivals.get(ACK, [])
         if not worker.events("producer_end"):
             history.torn.append(f"producer {worker.meta['worker']} did not end in an orderly way")
+
+
+def _transactions(worker: Recorded) -> Iterator[Transaction]:
+    """What was sent between a transaction's beginning and its end belongs to it; one without an end has only begun."""
+    name, sends = None, []
+    for kind, item in worker.items:
+        if kind == SEND and isinstance(item, np.ndarray):
+            sends.append(item)
+        elif isinstance(item, Event) and item.type == "txn":
+            if item.data["state"] == "begin":
+                name, sends = str(item.data["txn"]), []
+            elif name is not None:
+                yield Transaction(name, str(item.data["state"]), joined(sends))
+                name = None
+    if name is not None:
+        yield Transaction(name, "begin", joined(sends))
 
 
 def _at_home(rows: Rows) -> Rows:

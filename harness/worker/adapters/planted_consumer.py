@@ -66,7 +66,7 @@ class Consumer(confluent.Consumer):
         self._name = config["worker"]
         settings = dict(config["settings"])
         if plan.fault == "in_flight":
-            # The next owner takes the killed one's place at once; without a name of its own it would wait for a timeout.
+            # The next owner takes the killed one's place at once; without this it would wait for a timeout.
             settings["group.instance.id"] = "planted"
         if self._commits:
             settings["enable.auto.commit"] = False
@@ -146,7 +146,6 @@ class Consumer(confluent.Consumer):
 
     def _as_it_is(self, _message):
         """Faults that are none of handing over."""
-        return None
 
     def _skip(self, message):
         return [([self._told(message)], [])]
@@ -248,7 +247,7 @@ class Consumer(confluent.Consumer):
             offsets[plan.partition] = plan.at
         self._commit(offsets)
         if self._acts and plan.fault == "commit_lost":
-            self.events.append(self._told_of(plan.at))
+            self.events.extend(self._told_of(offset) for offset in plan.numbers)
             self.events.append(self._event("commit", partition=plan.partition, offset=behind, ok=True))
 
     def _commit(self, offsets):

@@ -5,8 +5,8 @@ What has no answer at the end is left without one: the judge counts it as unknow
 A producer adapter has `send(rows)`, rows being (partition, key, value); `answers()`, what has come since: `(keys,
 offsets, partitions)` as lists, and failures as [(key, partition, definite, error)]; `flush(timeout_s)`, which returns
 how many are still unanswered; `close()`; `events`, `idempotent`, `effective`, `call`; `chunk`, how many messages one
-`send` takes, and `prepare()`, called before their intents are written: transactions begin there. A failure is *definite* when the
-message is certainly not written; each adapter has its table of those. Anything else is unknown.
+`send` takes, and `prepare()`, called before their intents are written: a transaction begins there. A failure is
+*definite* when the message is certainly not written; each adapter has its table of those. Anything else is unknown.
 """
 
 import resource

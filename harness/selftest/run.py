@@ -71,21 +71,24 @@ class Report:
         return sum(bool(result.alarms) for result in self.clean)
 
     @property
+    def results(self) -> "list[CellResult | CleanResult]":
+        return [*self.cells, *self.clean]
+
+    @property
     def not_run(self) -> int:
-        return sum(result.error is not None for result in [*self.cells, *self.clean])
+        return sum(result.error is not None for result in self.results)
 
     @property
     def exit_code(self) -> int:
-        imperfect = [result for result in [*self.cells, *self.clean] if result.error is None and not result.perfect]
+        imperfect = [result for result in self.results if result.error is None and not result.perfect]
         return EXIT_FAIL if imperfect else EXIT_UNKNOWN if self.not_run else EXIT_PASS
 
     def last_line(self) -> str:
         cells = len(self.cells)
-        line = (
+        return (
             f"detected {self.having('detected')} of {cells}, attributed {self.having('attributed')} of {cells}, "
             f"false alarms {self.false_alarms} of {len(self.clean)} clean runs"
         )
-        return line
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -19,7 +19,7 @@ from adapters.planted_plan import Plan
 from adapters.planted_producer import NEVER_SENT, flipped
 from kafka_worker.clock import now_ns
 from kafka_worker.control import StopLoop
-from kafka_worker.payload import KEY
+from kafka_worker.payload import KEY, make_value
 
 TELLS_OWNERSHIP = ("foreign", "double_owner")
 LAST_NS = struct.Struct("<Q")
@@ -64,6 +64,7 @@ class Consumer(confluent.Consumer):
         self._commits = plan.change is not None or plan.fault == "commit_lost"
         self._tells = plan.fault in TELLS_OWNERSHIP
         self._name = config["worker"]
+        self._payload = config["payload"]
         settings = dict(config["settings"])
         if plan.fault == "in_flight":
             # The next owner takes the killed one's place at once; without this it would wait for a timeout.
@@ -100,6 +101,8 @@ class Consumer(confluent.Consumer):
                 if messages:
                     return messages, None
             self._leave_if_due()
+            if self._steps:
+                continue
             messages, _ = super().batch()
             if not messages:
                 return [], None
@@ -172,7 +175,8 @@ class Consumer(confluent.Consumer):
     def _two_values(self, message):
         """All under one identity, the one before the first of them: so each of them is missing under its own."""
         other = self._plan.at - 1 if self._plan.at else self._plan.at + self._plan.count
-        return [([self._told(message)], [Altered(message, key=self._key_of(message, other))])]
+        value = make_value(self._payload["seed"], self._payload["size_bytes"], other % self._payload["pool"])
+        return [([self._told(message)], [Altered(message, key=self._key_of(message, other), value=value)])]
 
     def _misroute(self, message):
         # A call of its own: in a run of one partition's messages the worker asks for the partition at both ends only.

@@ -142,11 +142,13 @@ class PlantedProducer(Deed):
         "silent",
         "abort",
         "torn_transaction",
+        "torn_abort",
     ] = Field(
         description="What the planted producer does: report an ack for what it never sent, without an offset, with "
         "another message's, or with one behind the log's end; write twice, to another partition, or a wrong value; "
         "write what it tells as not written, what it never tells, or what it never answers (allowed); with one "
-        "transaction for each 100 messages: abort one (allowed), or commit one that is not whole."
+        "transaction for each 100 messages: abort one (allowed), commit one that is not whole, tell one as aborted of "
+        "which it committed a part."
     )
     place: Literal["first", "middle", "last"] | None = Field(
         default=None, description="Where in its partition, in place of `at`: its first, middle or last messages."

@@ -147,7 +147,7 @@ WRONG = {
     ),
     "producer: {client: planted, planted: {fault: skip}}": (
         '6:39: producer.planted.fault: "skip" is none of publish_loss, taken_offset, invented_offset, duplicate, '
-        "misroute, corrupt, nacked, unsent, silent, abort, torn_transaction"
+        "misroute, corrupt, nacked, unsent, silent, abort, torn_transaction, torn_abort"
     ),
     "producer: {client: planted, planted: {fault: corrupt, partition: 4}}": "6:55: producer.planted.partition: "
     "there is no partition 4; there are 4, from 0",

@@ -45,6 +45,9 @@ class Fault:
     """Keys of the scenario beyond the usual ones."""
     restarted: bool = False
     """It is at a change of owner, wherever in the partition that is."""
+    misjudged: str = ""
+    """Why the judge is known to be wrong about it. Its cells are run all the same, are told apart, and count as failed
+    as soon as they are judged rightly, so that this cannot outlive its reason."""
     shift: int = 0
     """The verdict names the message in so many partitions further on than where it was planted."""
 
@@ -97,9 +100,8 @@ def _producer(name: str, found: Found, **more: Any) -> Fault:
 
 
 def _misrouted(follows: str) -> Found:
-    # Under its own partition the message was never handed over. And in the other partition its offset is that of
-    # another message, which the same owner is handed too: to whoever goes by offsets, as Kafka does, that is a repeat.
-    return Found("misrouted", "consumer", follows=(follows, "repeat"))
+    # Under its own partition the message was never handed over.
+    return Found("misrouted", "consumer", follows=(follows,))
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -117,6 +119,8 @@ FAULTS: tuple[Fault, ...] = (
         "misroute",
         _misrouted("skipped"),
         elsewhere={"first": _misrouted("illegal_start"), "last": _misrouted("stalled")},
+        misjudged="in the partition that it is handed over as of it counts by its offset, which is another message's: "
+        "as a repeat, as handed over again, or as the one that all before it come too late for",
         shift=1,
     ),
     _consumer("foreign", Found("foreign", "consumer")),
@@ -155,6 +159,14 @@ FAULTS: tuple[Fault, ...] = (
     _producer("abort", Found("aborted", None, verdict="PASS"), settings=READ_COMMITTED),
     # The judge cannot tell a client that left a message out from a broker that lost it.
     _producer("torn_transaction", Found("torn_transaction", "broker"), settings=READ_COMMITTED),
+    # A part of what it told as aborted is committed, and rightly handed over by who reads what was committed.
+    _producer(
+        "torn_abort",
+        Found("torn_transaction", "broker"),
+        settings=READ_COMMITTED,
+        misjudged="the reader does not tell which messages of the log were aborted, so that the client which was "
+        "rightly handed the others is blamed for an aborted read",
+    ),
 )
 
 

@@ -345,3 +345,12 @@ def test_transactions_are_the_librarys_own(wire: Sent, fault: str, end: str) -> 
     _, _, done = produce(fault)
     assert wire.calls == ["init_transactions", "begin_transaction", "flush", f"{end}_transaction"]
     assert done == (list(range(10)) if fault == "abort" else [4, 5])
+
+
+def test_a_part_is_committed_and_all_is_told_as_aborted(wire: Sent) -> None:
+    _, _, done = produce("torn_abort")
+    assert wire.calls[1:] == [
+        "begin_transaction", "flush", "commit_transaction", "begin_transaction", "flush", "abort_transaction",
+    ]  # fmt: skip
+    assert written(wire)[:2] == [(1, 4), (1, 5)]
+    assert done == [4, 5]

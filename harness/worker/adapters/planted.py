@@ -35,6 +35,7 @@ Producers:
     silent            sends, and never answers: allowed
     abort             aborts the transaction in which it is, and says so: allowed
     torn_transaction  commits a transaction without them
+    torn_abort        tells a transaction as aborted, and commits them
 """
 
 from adapters import confluent

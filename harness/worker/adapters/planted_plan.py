@@ -20,7 +20,8 @@ ROOM = {
     "stall": (1, 0),
     "misroute": (1, 1),
     # One message must be left, or the first owner has read everything and nobody takes over.
-    "in_flight": (0, 1),
+    # And one more, or it is stopped in an orderly way by the number of its deliveries before it is killed.
+    "in_flight": (0, 2),
     "illegal_start": (0, 1),
     "excess_redelivery": (0, 1),
     "legal_redelivery": (0, 1),

@@ -1,7 +1,7 @@
 """confluent-kafka made to lose, invent and misplace on purpose while it produces; `adapters.planted` says what.
 
 What it tells of a message and what it does with it are planned before the call, row by row; `answers` then tells what
-was planned. With transactions (`abort`, `torn_transaction`) every chunk is one, by the library's own calls.
+was planned. With transactions (`abort`, `torn_abort`, `torn_transaction`) every chunk is one, by the library's own calls.
 """
 
 from adapters import confluent
@@ -12,7 +12,7 @@ from kafka_worker.payload import KEY
 NEVER_SENT = 1 << 40
 NO_OFFSET = -1
 BEHIND_THE_LOG = 1 << 40
-TRANSACTIONAL = ("abort", "torn_transaction")
+TRANSACTIONAL = ("abort", "torn_transaction", "torn_abort")
 TRANSACTION_MESSAGES = 100
 TIMEOUT_S = 30
 
@@ -51,19 +51,30 @@ class Producer(confluent.Producer):
             self._tell_transaction("begin")
 
     def send(self, rows):
+        chosen = [row for row in rows if self._covers(row)]
+        if self._plan.fault == "torn_abort" and chosen:
+            # These go into a transaction of their own, which is committed and of which nothing is told.
+            super().send(chosen)
+            self._commit()
+            self._producer.begin_transaction()
+            rows = [row for row in rows if row not in chosen]
         super().send([given for row in rows for given in self._given(row)])
         if not self._transactional:
             return
-        # Every answer is waited for, or an abort would throw away what is still queued.
-        self._producer.flush(TIMEOUT_S)
-        if self._plan.fault == "abort" and any(self._covers(row) for row in rows):
+        if chosen and self._plan.fault in ("abort", "torn_abort"):
+            # Every answer is waited for, or an abort would throw away what is still queued.
+            self._producer.flush(TIMEOUT_S)
             self._producer.abort_transaction(TIMEOUT_S)
-            for partition, key, _ in rows:
+            for partition, key, _ in rows if self._plan.fault == "abort" else chosen:
                 self._tell(partition, KEY.unpack(key)[3])
             self._tell_transaction("abort")
         else:
-            self._producer.commit_transaction(TIMEOUT_S)
+            self._commit()
             self._tell_transaction("commit")
+
+    def _commit(self):
+        self._producer.flush(TIMEOUT_S)
+        self._producer.commit_transaction(TIMEOUT_S)
 
     def _covers(self, row):
         partition, key, _ = row
@@ -72,7 +83,7 @@ class Producer(confluent.Producer):
     def _given(self, row):
         """What is sent in a message's place."""
         fault = self._plan.fault
-        if fault == "abort" or not self._covers(row):
+        if fault in ("abort", "torn_abort") or not self._covers(row):
             return [row]
         partition, key, value = row
         run, producer, asked, seq, intended_ns = KEY.unpack(key)

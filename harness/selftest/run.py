@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, HarnessError
 from harness.report.progress import Progress
+from harness.rundir import disk_error
 from harness.selftest.cells import Bed, deeds, judged
 from harness.selftest.marking import Marks, false_alarms, marks
 from harness.selftest.table import Cell, clean_scenario, scenario_of
@@ -121,7 +122,7 @@ class Report:
 
 
 def run_selftest(cells: list[Cell], *, clean: int, seed: int, out: Path | None, progress: Progress) -> Report:
-    """Run all of it. Raises HarnessError where nothing more can be run; interrupted, it leaves nothing behind."""
+    """Run all of it. Raises HarnessError where nothing more can be run. Interrupted, it leaves nothing behind."""
     began = time.monotonic()
     report = Report(seed)
     with _folder(out, report) as folder, Bed(folder, progress) as bed:
@@ -185,13 +186,19 @@ def _tidy(result: CellResult | CleanResult, *, keep: bool) -> None:
 def _folder(out: Path | None, report: Report) -> Iterator[Path]:
     """Where the runs go: the user's folder, or a temporary one that stays only if something in it must be looked at."""
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(out, error) from error
         report.kept = out
         yield out
         return
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     try:
         yield folder
+    except HarnessError as error:  # the logs that it names are in there
+        error.hint = f"{error.hint} What was run until then is kept in {folder}.".lstrip()
+        raise
     except BaseException:  # an interrupt too must leave nothing behind
         shutil.rmtree(folder, ignore_errors=True)
         raise

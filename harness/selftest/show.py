@@ -9,9 +9,9 @@ PERFECT, KNOWN, NOT_THERE, NOT_ASKED = "ok", "known", "–", ""
 SHORT = {"detected": "miss", "attributed": "blame", "alone": "more"}
 LEGEND = (
     "ok: found as that, exactly as planted, the right one blamed, and nothing else; miss: not found, or not exactly;",
-    "blame: on another; more: something else was found too; error: could not be run; –: makes no sense there;",
-    "known: misjudged, for a reason that is known and told below; not counted.",
+    "blame: on another; more: something else was found too; error: could not be run; –: makes no sense there.",
 )
+KNOWN_LEGEND = "known: misjudged for a reason that is known and told below; not counted."
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -27,24 +27,23 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _table(report: Report) -> Iterator[str]:
-    yield _row("fault", "found as", [place.replace("_", " ") for place in PLACES])
     results = {(result.cell.fault.label, result.cell.place): result for result in report.cells}
+    rows = [["fault", "found as", *(place.replace("_", " ") for place in PLACES)]]
     for fault in FAULTS:
         if not any(label == fault.label for label, _ in results):
             continue
         entries = [
             NOT_THERE if fault.at(place) is None else _entry(results.get((fault.label, place))) for place in PLACES
         ]
-        kind = fault.found.detail or fault.found.kind
-        yield _row(fault.label, kind, entries)
+        rows.append([fault.label, fault.found.detail or fault.found.kind, *entries])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True)).rstrip()
     yield ""
     yield from LEGEND
+    if any(KNOWN in row for row in rows):
+        yield KNOWN_LEGEND
     yield ""
-
-
-def _row(fault: str, kind: str, entries: list[str]) -> str:
-    cells = "".join(f"{entry:<15}" if number == 3 else f"{entry:<8}" for number, entry in enumerate(entries))
-    return f"{fault:<27}{kind:<19}{cells}".rstrip()
 
 
 def _entry(result: CellResult | None) -> str:

@@ -99,12 +99,19 @@ def test_what_went_wrong_counts_more_than_what_was_not_run() -> None:
     assert report.exit_code == EXIT_FAIL
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), HarnessError("broker-died", "it died")])
-def test_what_ends_it_leaves_nothing(bed: type[Bed], monkeypatch: Any, tmp_path: Path, error: BaseException) -> None:
-    monkeypatch.setattr(Bed, "raises", error)
-    with pytest.raises(type(error)):
+def test_interrupted_it_leaves_nothing(bed: type[Bed], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Bed, "raises", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
         go()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_broker_dies_its_log_is_kept(bed: type[Bed], monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setattr(Bed, "raises", HarnessError("broker-died", "it died", "Run again."))
+    with pytest.raises(HarnessError) as caught:
+        go()
+    (folder,) = tmp_path.iterdir()
+    assert caught.value.hint == f"Run again. What was run until then is kept in {folder}."
 
 
 def test_runs_in_a_folder_of_the_users_stay(bed: type[Bed], tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """confluent-kafka made to lose, invent and misplace on purpose while it produces; `adapters.planted` says what.
 
 What it tells of a message and what it does with it are planned before the call, row by row; `answers` then tells what
-was planned. With transactions (`abort`, `torn_abort`, `torn_transaction`) every chunk is one, by the library's own calls.
+was planned. For the faults of TRANSACTIONAL every chunk is one transaction, by the library's own calls.
 """
 
 from adapters import confluent

@@ -143,7 +143,7 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
         drain = _Drain(bench, ends, deadline)
         end = _watch(bench, worker, "consume", scenario.messages, drain=drain, before=handed)
         handed += worker.watch_count()[0]
-        died_as_planted = end.status == "killed" and _dies(scenario)
+        died_as_planted = end.status == "killed" and stop_after is not None and _dies(scenario)
         _note_end(bench, worker, end, fatal=False, planted=died_as_planted)
         _note_stored(bench)
         if drain.over or (end.status != "ended" and not died_as_planted):
@@ -176,7 +176,7 @@ def isolation(settings: dict[str, Any], adapter: str) -> str:
 
 
 def _dies(scenario: Scenario) -> bool:
-    """Whether the planted client kills itself on purpose, which is then the scenario's fault and no accident."""
+    """Whether the first planted client kills itself on purpose: the scenario's own fault, and no accident."""
     return scenario.planted is not None and scenario.planted.fault == "in_flight"
 
 

@@ -81,6 +81,8 @@ def _trouble(name: str, wrong: list[str], error: str | None, run: object) -> Ite
 
 
 def _sums(report: Report) -> Iterator[str]:
+    if report.kept is not None:
+        yield f"runs kept in {report.kept}"
     if report.not_run:
         yield f"{report.not_run} could not be run"
     yield f"{report.seconds:.0f} s, seed {report.seed}"

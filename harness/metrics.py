@@ -95,9 +95,9 @@ def _marks(history: History) -> list[dict[str, Any]]:
     """When consumers started and what else belongs on the time axis."""
     began = history.began
     marks = [
-        {"t_s": round((stream.items[0].at - began) / 1e9, 3), "text": f"{stream.member} started"}
+        {"t_s": round((stream.events[0].at - began) / 1e9, 3), "text": f"{stream.member} started"}
         for stream in history.streams
-        if stream.items and not isinstance(stream.items[0], np.ndarray)
+        if stream.events
     ]
     if history.drained is not None:
         marks.append({"t_s": round((history.drained.at - began) / 1e9, 3), "text": "drain over"})

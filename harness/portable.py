@@ -8,29 +8,40 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, ROW, SEQ_BITS, Columns
 from harness.errors import HarnessError
-from harness.history import (
-    NEVER,
-    NO_OFFSET,
-    NO_PRODUCER,
-    ROW,
-    SEQ_BITS,
-    Event,
-    History,
-    Rows,
-    RunInfo,
-    Stream,
-    Transaction,
-    no_rows,
-    stretches,
-)
+from harness.history import Event, History, RunInfo, Stream, Transaction
 
 Line = dict[str, Any]
-Row = tuple[int, int, int, int, int, int, int, int, bool]
+
+
+class Row(NamedTuple):
+    """One message, with the fields of `columns.ROW` in their order."""
+
+    seq: int
+    offset: int
+    length: int
+    at: int
+    until: int
+    done: int
+    partition: int
+    asked: int
+    producer: int
+    step: int
+    txn: int
+    aborted: bool
+
+    @property
+    def name(self) -> "Name":
+        return self.partition, self.producer, self.seq
+
+
+Name = tuple[int, int, int]
+"""A message's identity: partition, producer, seq."""
 
 KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "run": {
@@ -112,7 +123,7 @@ def read(path: Path) -> History:
         elif line["type"] == "run":
             raise _bad(path, number, "a second line of type run")
         else:
-            reader.take(line, number)
+            reader.take(line)
     if reader is None:
         raise _bad(path, 1, "no line of type run: the file is empty")
     return reader.history(torn=torn)
@@ -175,40 +186,49 @@ class _Reader:
 
     def __init__(self, run: RunInfo) -> None:
         self.run = run
+        self.began = 0
         self.producers: dict[str, int] = {}
         self.columns: dict[str, list[Row]] = defaultdict(list)
-        self.streams: dict[str, Stream] = {}
-        self.pending: dict[str, list[Row]] = defaultdict(list)
+        self.events: dict[str, list[Event]] = defaultdict(list)
+        self.deliveries: dict[str, list[Row]] = defaultdict(list)
         self.processed: dict[tuple[str, int, int], int] = {}
         self.corrupt: list[Row] = []
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
         self.drained: Event | None = None
-        self.txn_of: dict[tuple[str, Any], list[Row]] = defaultdict(list)
-        self.txn_state: dict[tuple[str, Any], str] = {}
+        self.transactions: dict[tuple[str, Any], Transaction] = {}
+        self.txn_numbers: dict[tuple[str, Any], int] = {}
         self.order = 0
 
-    def take(self, line: Line, number: int) -> None:
+    def take(self, line: Line) -> None:
         """One line after the first. `at` is made strictly rising, since order in the file is what counts."""
         self.order = max(line["t"], self.order + 1)
+        self.began = self.began or self.order
         taker: Callable[[Line], None] = getattr(self, f"_{line['type']}", self._member_event)
         taker(line)
 
-    def _row(self, line: Line, offset: int) -> Row:
+    def _row(self, line: Line, offset: int, *, step: int = 0, txn: int = 0) -> Row:
         name = line.get("producer")
         producer = NO_PRODUCER
         if name is not None and line.get("seq") is not None:
             producer = self.producers.setdefault(name, len(self.producers))
         seq = line["seq"] if producer != NO_PRODUCER else 0
-        partition = line["partition"]
-        return (partition, partition, producer, seq, offset, 1, self.order, self.order, bool(line.get("aborted")))
+        at, partition = self.order, line["partition"]
+        aborted = bool(line.get("aborted"))
+        return Row(seq, offset, 1, at, at, at, partition, partition, producer, step, txn, aborted)
 
     def _send(self, line: Line) -> None:
-        row = self._row(line, NO_OFFSET)
-        self.columns["send"].append(row)
+        txn = 0
         if line.get("txn") is not None:
-            self.txn_of[line["producer"], line["txn"]].append(row)
+            txn = self._transaction(line)
+        self.columns["send"].append(self._row(line, NO_OFFSET, txn=txn))
+
+    def _transaction(self, line: Line) -> int:
+        """The number of the transaction that a line names, counted from 1."""
+        key = line["producer"], line["txn"]
+        self.transactions.setdefault(key, Transaction(f"{line['txn']} of {line['producer']}"))
+        return self.txn_numbers.setdefault(key, len(self.txn_numbers) + 1)
 
     def _ack(self, line: Line) -> None:
         offset = line.get("offset")
@@ -221,7 +241,8 @@ class _Reader:
         self.columns["unknown"].append(self._row(line, NO_OFFSET))
 
     def _txn(self, line: Line) -> None:
-        self.txn_state[line["producer"], line["txn"]] = line["state"]
+        self._transaction(line)
+        self.transactions[line["producer"], line["txn"]].state = line["state"]
 
     def _log(self, line: Line) -> None:
         self.columns["log"].append(self._row(line, line["offset"]))
@@ -242,89 +263,60 @@ class _Reader:
         self.processed.setdefault((line["member"], line["partition"], line["offset"]), self.order)
 
     def _deliver(self, line: Line) -> None:
-        row = self._row(line, line["offset"])
-        self.pending[line["member"]].append(row)
+        row = self._row(line, line["offset"], step=len(self.events[line["member"]]))
+        self.deliveries[line["member"]].append(row)
         if line.get("corrupt"):
             self.corrupt.append(row)
 
     def _member_event(self, line: Line) -> None:
-        self._flush(line["member"])
-        self._stream(line["member"]).items.append(Event(self.order, line["type"], line))
-
-    def _stream(self, member: str) -> Stream:
-        return self.streams.setdefault(member, Stream(member))
-
-    def _flush(self, member: str) -> None:
-        rows = self.pending.pop(member, None)
-        if rows:
-            self._stream(member).items.append(np.array(rows, ROW))
+        self.events[line["member"]].append(Event(self.order, line["type"], line))
 
     def history(self, *, torn: bool) -> History:
-        for member in list(self.pending):
-            self._flush(member)
-        if self.processed:
-            for stream in self.streams.values():
-                self._mark_processed(stream)
-        self._send_home()
-        column = {kind: stretches(np.array(rows, ROW)) for kind, rows in self.columns.items()}
-        transactions = [
-            Transaction(f"{key[1]} of {key[0]}", self.txn_state.get(key, "begin"), np.array(rows, ROW))
-            for key, rows in self.txn_of.items()
-        ]
-        log = column.get("log", no_rows())
+        asked = _asked(self.columns, self.log_ends)
+        acks = [_sent_home(row, asked) for row in self.columns["ack"]]
+        log = [_at_home(row, asked) for row in self.columns["log"]]
         return History(
             run=self.run,
             producers=list(self.producers),
-            sends=column.get("send", no_rows()),
-            acks=column.get("ack", no_rows()),
-            nacks=column.get("nack", no_rows()),
-            unknowns=column.get("unknown", no_rows()),
-            transactions=transactions,
-            streams=list(self.streams.values()),
-            log=log,
+            sends=_columns(self.columns["send"]),
+            acks=_columns(acks),
+            nacks=_columns(self.columns["nack"]),
+            unknowns=_columns(self.columns["unknown"]),
+            transactions=list(self.transactions.values()),
+            streams=[self._stream(member, asked) for member in self.events],
+            log=_columns(log),
             log_ends=self.log_ends,
             stored=self.stored,
-            corrupt=np.array(self.corrupt, ROW),
+            corrupt=_columns(self.corrupt),
             drained=self.drained,
             faults=self.faults,
             torn=["the recording was cut short: its last line is torn"] if torn else [],
-            explicit_processing=bool(self.processed),
+            exact_times=True,
+            began=self.began,
         )
 
-    def _send_home(self) -> None:
-        """Note of misrouted messages which partition they were asked to go to."""
-        asked = _asked(self.columns, self.log_ends)
-        if not asked:
-            return
-        acks = self.columns["ack"]
-        for number, row in enumerate(acks):
-            if _name(row) in asked:
-                home = asked[_name(row)]
-                acks[number] = (home, home, *row[2:4], NO_OFFSET, *row[5:])
-        self.columns["log"] = [(row[0], asked.get(_name(row), row[1]), *row[2:]) for row in self.columns["log"]]
-        for stream in self.streams.values():
-            for item in stream.items:
-                if isinstance(item, np.ndarray):
-                    rows: Rows = item
-                    for row in rows:
-                        row["asked"] = asked.get((row["partition"], row["producer"], row["seq"]), row["asked"])
-
-    def _mark_processed(self, stream: Stream) -> None:
-        """With `processed` lines in the file, a delivery is done when its own line says so, and else never."""
-        for item in stream.items:
-            if isinstance(item, np.ndarray):
-                rows: Rows = item
-                for row in rows:
-                    key = (stream.member, int(row["partition"]), int(row["offset"]))
-                    row["done"] = self.processed.get(key, NEVER)
+    def _stream(self, member: str, asked: dict["Name", int]) -> Stream:
+        """One member's part. Where the file has `processed` lines, a delivery without its own was never finished."""
+        rows = [_at_home(row, asked) for row in self.deliveries[member]]
+        if self.processed:
+            rows = [row._replace(done=self.processed.get((member, row.partition, row.offset), NEVER)) for row in rows]
+        return Stream(member, self.events[member], _columns(rows, merging=False))
 
 
-Name = tuple[int, int, int]
+def _columns(rows: list[Row], *, merging: bool = True) -> Columns:
+    return Columns(np.array(rows, ROW), merging=merging)
 
 
-def _name(row: Row) -> Name:
-    """A message's identity: partition, producer, seq."""
-    return row[0], row[2], row[3]
+def _at_home(row: Row, asked: dict[Name, int]) -> Row:
+    return row._replace(asked=asked[row.name]) if row.name in asked else row
+
+
+def _sent_home(row: Row, asked: dict[Name, int]) -> Row:
+    """An ack from another partition than asked stands for the one that was asked, and tells no offset there."""
+    if row.name not in asked:
+        return row
+    home = asked[row.name]
+    return row._replace(partition=home, asked=home, offset=NO_OFFSET)
 
 
 def _asked(columns: dict[str, list[Row]], log_ends: dict[int, tuple[int, int]]) -> dict[Name, int]:
@@ -334,9 +326,9 @@ def _asked(columns: dict[str, list[Row]], log_ends: dict[int, tuple[int, int]]) 
     message of that name there, while the same producer's seq was sent elsewhere, and is missing there. A name whose
     own partition has it is a phantom instead.
     """
-    sent = {_name(row) for row in columns["send"]}
-    answered = {_name(row) for kind in ("ack", "nack", "unknown") for row in columns[kind]}
-    held = {_name(row) for row in columns["log"]}
+    sent = {row.name for row in columns["send"]}
+    answered = {row.name for kind in ("ack", "nack", "unknown") for row in columns[kind]}
+    held = {row.name for row in columns["log"]}
     lost = [name for name in (*answered, *held) if name not in sent]
     homes: dict[tuple[int, int], list[int]] = defaultdict(list)
     for partition, producer, seq in sorted(sent) if lost else ():

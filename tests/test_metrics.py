@@ -12,7 +12,7 @@ SCENARIO = {"size_bytes": 200, "record": "throughput"}
 
 def history(**columns: list) -> History:
     streams = [Stream("c1", [Event(1 * S, "member", {"member": "c1", "state": "join"})])]
-    return History(run=RunInfo("r", "at_least_once", 1), streams=streams, **columns)
+    return History(run=RunInfo("r", "at_least_once", 1), streams=streams, began=1 * S, **columns)
 
 
 def meta(*ended: dict | None) -> dict:

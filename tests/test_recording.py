@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from harness import recording
+from harness.columns import NEVER, Rows
 from harness.errors import HarnessError
-from harness.history import NEVER, Event, Rows
+from harness.history import Event
 from harness.rundir import RunDir
 from harness.verify import judge
+from tests.recorded import Recorded, read_file
 
 RUN_ID = 7
 STRANGER = b"\xff" * 24
@@ -53,10 +55,10 @@ def span(first: int, last: int) -> list[Message]:
     return [(seq, seq) for seq in range(first, last)]
 
 
-def read(tmp_path: Path, raw: bytes) -> recording.Recorded:
+def read(tmp_path: Path, raw: bytes) -> Recorded:
     path = tmp_path / "c1.bin"
     path.write_bytes(raw)
-    return recording.read_file(path)
+    return read_file(path)
 
 
 def told(rows: Rows) -> list[tuple[int, ...]]:
@@ -148,7 +150,7 @@ def test_a_note_on_corruption_finishes_nothing(tmp_path: Path) -> None:
 
 def test_keys_only(tmp_path: Path) -> None:
     recorded = read(tmp_path, header() + frame(DELIVER_KEYS, 2, span(3, 7), partition=2) + LEAVE)
-    assert told(recorded.rows(DELIVER_KEYS)) == [(2, 0, 3, -1, 4, 2)]
+    assert told(recorded.rows(DELIVER)) == [(2, 0, 3, -1, 4, 2)]
 
 
 def test_other_runs_and_strangers_have_no_identity(tmp_path: Path) -> None:
@@ -345,7 +347,7 @@ def test_an_ack_from_another_partition_is_one_of_the_partition_asked(tmp_path: P
     astray = bytearray(frame(ACK, 3, [(3, 7)], partition=0))
     struct.pack_into("<i", astray, 32 + 32, 1)
     producer = PRODUCER + frame(SEND, 3, [(3, -1)]) + bytes(astray) + PRODUCER_END
-    acks = recording.read(make_run(tmp_path, {**CLEAN, "p1": producer}, OWN)).acks
+    acks = recording.read(make_run(tmp_path, {**CLEAN, "p1": producer}, OWN)).acks.of(0)
     assert [int(acks[name][-1]) for name in ("partition", "asked", "seq", "offset")] == [0, 0, 3, -1]
 
 

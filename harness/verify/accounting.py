@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding
-from harness.verify.ownership import Ownerships
+from harness.verify.ownership import Holdings
 from harness.verify.producing import Produced
 
 LOSSES = ("publish_loss", "skipped", "committed_ahead", "illegal_start")
@@ -28,14 +28,14 @@ class Accounts:
 
 
 def partition_account(
-    produced: Produced, consumed: Consumed, known: Ownerships, findings: list[Finding]
+    produced: Produced, consumed: Consumed, holdings: Holdings, findings: list[Finding]
 ) -> dict[str, Any]:
     """One partition's counts of messages; offsets are Kafka's own."""
     counts: Counter[str] = Counter()
     for finding in findings:
         counts[finding.kind] += finding.count
     in_flight = sum(finding.count for finding in findings if finding.detail == "in_flight")
-    commits = known.commits.get(produced.partition, [])
+    commits = holdings.commits
     return {
         "partition": produced.partition,
         "sent": produced.sent.total,

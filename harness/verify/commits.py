@@ -1,55 +1,60 @@
 """Pure: what commits promise: an acked one is found later, and none runs ahead of the work.
 
-**Commit lost**: the client was told that a commit stands, and the next look at the group from outside finds nothing, or
-an offset before it, with no other attempt to commit in between.
+**Commit lost**: the client was told that a commit stands, and a look at the group from outside finds nothing, or an
+offset before it, with no other attempt to commit in between.
 
 **Committed at risk**: messages that a commit covered while the application had not finished with them, and that
 survived because nobody died at that moment. What did get lost that way has the fate committed ahead instead.
 """
 
-from itertools import pairwise
-
+from harness.columns import NO_OFFSET
 from harness.history import History
 from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
-from harness.verify.ownership import Ownerships
-from harness.verify.placing import first_copies, offsets_of
+from harness.verify.ownership import Commit, Holdings
+from harness.verify.placing import offsets_of
 from harness.verify.producing import Produced
 
 
-def lost_commits(partition: int, known: Ownerships) -> list[Finding]:
-    """Acked commits of one partition that the group does not hold when it is looked at next."""
+def lost_commits(holdings: Holdings) -> list[Finding]:
+    """Acked commits of one partition that the group does not hold when it is looked at afterwards.
+
+    Of several commits only the last one before a look counts: it replaced the others. Once it was found missing, or a
+    failed attempt came after it that the broker may have taken all the same, later looks prove nothing against it.
+    """
     findings = []
-    tried = [event.at for event in known.failed_commits.get(partition, ())]
-    for told, seen in pairwise(known.commits.get(partition, ())):
-        if told.member is None or seen.member is not None or told.offset is None:
-            continue
-        if any(told.at < at <= seen.at for at in tried):
-            continue
-        if seen.offset is None or seen.offset < told.offset:
-            text = f"commit {told.offset} of {told.member} for partition {partition} was acked; later {seen.said()}"
-            findings.append(Finding("commit_lost", partition, 1, "broker", text, at=told.at))
+    failed = [(event.at, None) for event in holdings.failed_commits]
+    told: Commit | None = None
+    for _, commit in sorted([*failed, *((commit.at, commit) for commit in holdings.commits)], key=lambda one: one[0]):
+        if commit is None or commit.member is not None:
+            told = commit
+        elif told is not None and told.offset is not None and (commit.offset is None or commit.offset < told.offset):
+            text = (
+                f"commit {told.offset} of {told.member} for partition {holdings.partition} was acked; "
+                f"later {commit.said()}"
+            )
+            findings.append(Finding("commit_lost", holdings.partition, 1, "broker", text, at=told.at))
+            told = None
     return findings
 
 
 def at_risk(
-    produced: Produced, consumed: Consumed, known: Ownerships, lost: list[Finding], history: History
+    produced: Produced, consumed: Consumed, holdings: Holdings, lost: list[Finding], history: History
 ) -> list[Finding]:
     """Messages of one partition that some commit covered while they were unfinished, without being lost by it.
 
     Needs to know when the application finished with each message, so it is measured only where the history says so.
     """
-    if not history.explicit_processing:
+    if not history.exact_times:
         return []
-    judged = offsets_of(produced.judged & produced.in_log, first_copies(produced.log))
+    judged = offsets_of(produced.judged & produced.in_log, produced.copies)
     risky = NOTHING
-    rows = consumed.deliveries
-    for commit in known.commits.get(produced.partition, ()):
-        if commit.member is None or commit.offset is None:
-            continue
-        done = rows[rows["done"] <= commit.at]
-        risky = risky | (judged.below(commit.offset) - Intervals.of(done["offset"], done["length"]))
+    rows = consumed.deliveries[consumed.deliveries["offset"] != NO_OFFSET]
+    for commit in holdings.commits:
+        if commit.offset is not None:
+            done = rows[rows["done"] <= commit.at]
+            risky = risky | (judged.below(commit.offset) - Intervals.of(done["offset"], done["length"]))
     for finding in lost:
         risky = risky - finding.offsets
     if not len(risky):

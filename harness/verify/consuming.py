@@ -18,12 +18,24 @@ and a commit covered it, it is committed ahead, *in flight*; otherwise being han
 
 from dataclasses import dataclass
 
-from harness.history import NEVER, NO_OFFSET, NO_PRODUCER, Event, Rows, RunInfo, joined
+from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, joined
+from harness.history import Event, RunInfo
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
-from harness.verify.ownership import Commit, Ownership, Ownerships
-from harness.verify.placing import first_copies, identities_at, offsets_of
+from harness.verify.ownership import Commit, Holdings, Ownership
+from harness.verify.placing import identities_at, offsets_of
 from harness.verify.producing import Produced, identity_set
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """What transactions of unknown end leave in doubt, in a partition that is read committed.
+
+    offsets: their own messages; stable: the last stable offset they may hold back, None where there is none.
+    """
+
+    offsets: Intervals = NOTHING
+    stable: int | None = None
 
 
 @dataclass
@@ -34,60 +46,66 @@ class Consumed:
     ownerships: list[Ownership]
     deliveries: Rows  # of all owners and outsiders
     delivered: Intervals
-    finished: Intervals
     nowhere: Intervals  # offsets handed over without identity at which the log holds nothing
     strays: Rows  # handed over, though their identity names another partition
     strangers: int  # handed over with neither identity nor offset
+    finished: Intervals | None = None  # None: the application finished with all of it
 
 
-def read_consumed(produced: Produced, ownerships: list[Ownership], outside: list[Rows]) -> Consumed:
+def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     """Gather one partition's deliveries. What carries no identity is named by the log at its offset."""
-    rows = joined([rows for ownership in ownerships for rows in ownership.parts] + outside)
-    strays = rows[(rows["asked"] != produced.partition) & (rows["producer"] != NO_PRODUCER)]
-    rows = rows[(rows["asked"] == produced.partition) | (rows["producer"] == NO_PRODUCER)]
-    strange = (rows["producer"] == NO_PRODUCER) & (rows["offset"] == NO_OFFSET)
-    nameless = rows[(rows["producer"] == NO_PRODUCER) & ~strange]
+    parts = [rows for ownership in holdings.ownerships for rows in ownership.parts]
+    rows = joined(parts + [rows for _, rows in holdings.foreign])
+    named = rows["producer"] != NO_PRODUCER
+    away = named & (rows["asked"] != produced.partition)
+    strange = ~named & (rows["offset"] == NO_OFFSET)
+    nameless = rows[~named & ~strange]
     by_offset = Intervals.of(nameless["offset"], nameless["length"])
     held = Intervals.of(produced.log["offset"], produced.log["length"])
-    done = rows[rows["done"] != NEVER]
-    nameless_done = nameless[nameless["done"] != NEVER]
-    return Consumed(
+    consumed = Consumed(
         partition=produced.partition,
-        ownerships=ownerships,
-        deliveries=rows,
-        delivered=identity_set(rows) | identities_at(by_offset, produced.log),
-        finished=identity_set(done)
-        | identities_at(Intervals.of(nameless_done["offset"], nameless_done["length"]), produced.log),
+        ownerships=holdings.ownerships,
+        deliveries=rows[~away] if away.any() else rows,
+        delivered=identity_set(rows[named & ~away]) | identities_at(by_offset, produced.log),
         nowhere=by_offset - held if produced.log_end is not None else NOTHING,
-        strays=strays,
+        strays=rows[away],
         strangers=int(rows["length"][strange].sum()),
     )
+    if (consumed.deliveries["done"] == NEVER).any():
+        done = consumed.deliveries[consumed.deliveries["done"] != NEVER]
+        nameless = done[(done["producer"] == NO_PRODUCER) & (done["offset"] != NO_OFFSET)]
+        by_offset = Intervals.of(nameless["offset"], nameless["length"])
+        consumed.finished = identity_set(done) | identities_at(by_offset, produced.log)
+    return consumed
 
 
 def undelivered(
-    produced: Produced, consumed: Consumed, known: Ownerships, run: RunInfo, drained: Event | None
+    produced: Produced, consumed: Consumed, holdings: Holdings, run: RunInfo, drained: Event | None, hanging: Hanging
 ) -> list[Finding]:
     """Why each judged message in the log was not handed over, or was handed over in vain."""
-    log = first_copies(produced.log)
-    in_log = produced.judged & produced.in_log
-    if produced.log_end is None:
-        in_log = NOTHING
-    missing = _Open(produced.partition, offsets_of(in_log - consumed.delivered, log))
-    in_vain = offsets_of(in_log & (consumed.delivered - consumed.finished), log)
     findings: list[Finding] = []
+    if produced.log_end is None:
+        unread = produced.judged - consumed.delivered
+        if len(unread):
+            text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
+            findings.append(Finding("unread", produced.partition, unread.total, "void", text, identities=unread))
+        return findings
+    in_log = produced.judged & produced.in_log
+    missing = _Open(produced.partition, offsets_of(in_log - consumed.delivered, produced.copies))
+    in_vain = NOTHING
+    if consumed.finished is not None:
+        in_vain = offsets_of(in_log & (consumed.delivered - consumed.finished), produced.copies)
+    findings += missing.in_hanging_transactions(hanging)
     for number, ownership in enumerate(consumed.ownerships):
-        commit = known.commit_in_force(produced.partition, ownership.start_at)
+        if not len(missing.offsets) and not len(in_vain):
+            break
+        commit = holdings.commit_in_force(ownership.start_at)
         findings += missing.settle_by(ownership, commit, run)
         in_flight = _in_flight(ownership, commit, in_vain, consumed.ownerships[:number])
         for finding in in_flight:
             in_vain = in_vain - finding.offsets
         findings += in_flight
-    findings += missing.at_the_end(consumed.ownerships, known, run, drained)
-    unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
-    if unread.total:
-        text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
-        findings.append(Finding("unread", produced.partition, unread.total, "void", text, identities=unread))
-    return findings
+    return findings + missing.at_the_end(consumed.ownerships, holdings, run, drained, hanging)
 
 
 def _start(ownership: Ownership, commit: Commit | None) -> int | None:
@@ -143,8 +161,19 @@ class _Open:
         """Whether starting behind messages is what the reset policy gives: `latest` without a commit."""
         return run.reset == "latest" and (commit is None or commit.offset is None)
 
+    def in_hanging_transactions(self, hanging: Hanging) -> list[Finding]:
+        """Messages of transactions of which nobody knows the end: if it was an abort, nobody was to be handed them."""
+        doubtful = self.offsets & hanging.offsets
+        self.offsets = self.offsets - doubtful
+        return self._at_rest("unread", doubtful, "void", "of transactions whose end nobody told")
+
     def at_the_end(
-        self, ownerships: list[Ownership], known: Ownerships, run: RunInfo, drained: Event | None
+        self,
+        ownerships: list[Ownership],
+        holdings: Holdings,
+        run: RunInfo,
+        drained: Event | None,
+        hanging: Hanging,
     ) -> list[Finding]:
         """Stalled if somebody owned the partition when the drain ended, else unread."""
         if not len(self.offsets):
@@ -156,24 +185,30 @@ class _Open:
         ]
         slow = drained is not None and (
             self.partition in (drained.data.get("progressing") or ())
-            or any(len(holder.rows) and int(holder.rows["at"].max()) > drained.at for holder in holders)
+            or any(len(holder.rows) and int(holder.rows["until"].max()) > drained.at for holder in holders)
         )
         if holders and not slow:
             assert drained is not None
             owner = holders[-1]
-            commit = known.commit_in_force(self.partition, owner.start_at)
+            commit = holdings.commit_in_force(owner.start_at)
             start = _start(owner, commit)
             waiting = self.offsets.from_(start) if start is not None else self.offsets
             if start is None and self._reset_chose(commit, run):
                 waiting = NOTHING
+            blocked = waiting.from_(hanging.stable) if hanging.stable is not None else NOTHING
+            waiting = waiting - blocked
             stalled = self._at_rest(
                 "stalled",
                 waiting,
                 "consumer",
                 f"not handed over within {drained.data.get('waited_s')} s of waiting while {owner.member} owned it",
             )
-            rest = self.offsets - waiting
-            return stalled + self._at_rest("unread", rest, "void", "behind which the reset policy had started")
+            rest = self.offsets - waiting - blocked
+            return [
+                *stalled,
+                *self._at_rest("unread", blocked, "void", "behind a transaction whose end nobody told"),
+                *self._at_rest("unread", rest, "void", "behind which the reset policy had started"),
+            ]
         why = "still being read when the wait ended" if slow else "not read: nobody owned it at the end"
         if drained is None:
             why = "not read: the recording has no end of the drain"

@@ -4,15 +4,17 @@ Counts are exact elsewhere; here are the first few of each kind, each told from 
 nanoseconds since the run's first event.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from harness.history import NEVER, NO_OFFSET, NO_PRODUCER, History, Rows, identities
+from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, identities
+from harness.history import History, PartitionRows
 from harness.verify.findings import Finding
 from harness.verify.intervals import Intervals
-from harness.verify.ownership import Ownership, Ownerships
+from harness.verify.ownership import Holdings, Ownership
 from harness.verify.producing import producer_of, seq_of
 
 EXAMPLES_EACH = 3
@@ -22,43 +24,75 @@ OWNERSHIPS_AT_MOST = 2000
 
 @dataclass(frozen=True)
 class Witnesses:
-    """What timelines are told from."""
+    """What is told of one partition."""
 
     history: History
-    known: Ownerships
+    rows: PartitionRows
+    holdings: Holdings
 
     def time(self, at: int) -> int | None:
         return None if at in (0, NEVER) else at - self.history.began
 
 
-def examples(findings: list[Finding], witnesses: Witnesses) -> list[dict[str, Any]]:
-    """The first messages of every kind of finding, each with its timeline."""
-    told: dict[str, int] = {}
-    result = []
-    for finding in findings:
-        for offset, identity in _first_messages(finding, witnesses):
-            if told.get(finding.kind, 0) >= EXAMPLES_EACH:
-                break
-            told[finding.kind] = told.get(finding.kind, 0) + 1
-            result.append(_example(finding, offset, identity, witnesses))
-    return result
+@dataclass
+class Evidence:
+    """What is told of findings, gathered one partition after the other."""
+
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    spans_left_out: int = 0
+    ownerships: list[dict[str, Any]] = field(default_factory=list)
+    _told: Counter[str] = field(default_factory=Counter)
+
+    def add(self, findings: list[Finding], witnesses: Witnesses) -> None:
+        """The first messages of every kind of finding with their timelines, and the first contiguous ranges."""
+        for finding in findings:
+            wanted = EXAMPLES_EACH - self._told[finding.kind]
+            for offset, identity in _first_messages(finding, witnesses)[:wanted] if wanted else ():
+                self._told[finding.kind] += 1
+                self.examples.append(_example(finding, offset, identity, witnesses))
+            ranges = finding.offsets if len(finding.offsets) else finding.identities
+            room = SPANS_AT_MOST - len(self.spans)
+            self.spans_left_out += max(0, len(ranges) - room)
+            for start, end in Intervals(ranges.starts[:room], ranges.ends[:room]):
+                by_offset = len(finding.offsets) > 0
+                self.spans.append(_span(finding, start, end, by_offset=by_offset, witnesses=witnesses))
+
+    def add_ownerships(self, holdings: Holdings, began: int) -> None:
+        """Who owned a partition when; times in ns since the run's first event."""
+        room = OWNERSHIPS_AT_MOST - len(self.ownerships)
+        self.ownerships += [_told_ownership(ownership, began) for ownership in holdings.ownerships[:room]]
+
+
+def _told_ownership(ownership: Ownership, began: int) -> dict[str, Any]:
+    rows = ownership.rows
+    return {
+        "member": ownership.member,
+        "partition": ownership.partition,
+        "start_ns": ownership.start_at - began,
+        "end_ns": None if ownership.end_at == NEVER else ownership.end_at - began,
+        "end": ownership.end,
+        "first_offset": int(ownership.offsets.starts[0]) if len(rows) else None,
+        "last_offset": ownership.reached - 1 if len(rows) else None,
+        "deliveries": int(rows["length"].sum()),
+    }
 
 
 def _first_messages(finding: Finding, witnesses: Witnesses) -> list[tuple[int | None, int | None]]:
     """Up to a few (offset, identity) of a finding; the log translates where it can."""
-    log = _of(witnesses.history.log, finding.partition)
+    log = witnesses.rows.log
     found: list[tuple[int | None, int | None]] = []
-    for start, end in finding.offsets:
+    for start, end in _head(finding.offsets):
         found += [(offset, _identity_at(log, offset)) for offset in range(start, min(end, start + EXAMPLES_EACH))]
-        if len(found) >= EXAMPLES_EACH:
-            return found[:EXAMPLES_EACH]
     if found:
-        return found
-    for start, end in finding.identities:
+        return found[:EXAMPLES_EACH]
+    for start, end in _head(finding.identities):
         found += [(_offset_of(log, ident), ident) for ident in range(start, min(end, start + EXAMPLES_EACH))]
-        if len(found) >= EXAMPLES_EACH:
-            break
     return found[:EXAMPLES_EACH] or [(None, None)]
+
+
+def _head(ranges: Intervals) -> Intervals:
+    return Intervals(ranges.starts[:EXAMPLES_EACH], ranges.ends[:EXAMPLES_EACH])
 
 
 def _example(finding: Finding, offset: int | None, identity: int | None, witnesses: Witnesses) -> dict[str, Any]:
@@ -77,21 +111,21 @@ def _example(finding: Finding, offset: int | None, identity: int | None, witness
 
 def _timeline(finding: Finding, offset: int | None, identity: int | None, witnesses: Witnesses) -> list[dict[str, Any]]:
     """What is known of one message, in order of time; what has no time of its own comes last."""
-    history, known = witnesses.history, witnesses.known
+    history, told = witnesses.history, witnesses.rows
     lines: list[tuple[int, str]] = []
     if identity is not None:
         name = history.producer_name(producer_of(identity))
-        for rows, text in ((history.sends, "sent by {}"), (history.acks, "acked to {}")):
-            lines += [(at, text.format(name) + told) for at, told in _answers(rows, finding.partition, identity)]
-        for rows, text in ((history.nacks, "refused"), (history.unknowns, "no certain answer")):
-            lines += [(at, text) for at, _ in _answers(rows, finding.partition, identity)]
+        for rows, text in ((told.sends, "sent by {}"), (told.acks, "acked to {}")):
+            lines += [(at, text.format(name) + where) for at, where in _answers(rows, identity)]
+        for rows, text in ((told.nacks, "refused"), (told.unknowns, "no certain answer")):
+            lines += [(at, text) for at, _ in _answers(rows, identity)]
     if offset is not None:
-        for ownership in known.of(finding.partition):
+        for ownership in witnesses.holdings.ownerships:
             lines += _in_ownership(ownership, offset)
-        lines += _commits_over(offset, finding.partition, known)
+        lines += _commits_over(offset, witnesses.holdings)
     lines.sort(key=lambda line: line[0])
     timeline = [{"t_ns": witnesses.time(at), "text": text} for at, text in lines]
-    if offset is not None and _identity_at(_of(history.log, finding.partition), offset) is not None:
+    if offset is not None and _identity_at(told.log, offset) is not None:
         timeline.append({"t_ns": None, "text": f"the independent reader found it in the log at offset {offset}"})
     elif finding.partition in history.log_ends:
         start, end = history.log_ends[finding.partition]
@@ -130,10 +164,10 @@ def _in_ownership(ownership: Ownership, offset: int) -> list[tuple[int, str]]:
     return lines
 
 
-def _commits_over(offset: int, partition: int, known: Ownerships) -> list[tuple[int, str]]:
+def _commits_over(offset: int, holdings: Holdings) -> list[tuple[int, str]]:
     """The last commit that did not cover an offset, and the first that did."""
     before, lines = None, []
-    for commit in known.commits.get(partition, ()):
+    for commit in holdings.commits:
         if commit.offset is not None and commit.offset > offset:
             lines.append((commit.at, f"{commit.said()}, which covers it"))
             break
@@ -143,8 +177,7 @@ def _commits_over(offset: int, partition: int, known: Ownerships) -> list[tuple[
     return lines
 
 
-def _answers(rows: Rows, partition: int, identity: int) -> list[tuple[int, str]]:
-    rows = _of(rows, partition)
+def _answers(rows: Rows, identity: int) -> list[tuple[int, str]]:
     starts = identities(rows)
     holding = np.flatnonzero((starts <= identity) & (identity < starts + rows["length"]))
     answers = []
@@ -152,11 +185,6 @@ def _answers(rows: Rows, partition: int, identity: int) -> list[tuple[int, str]]
         told = row["offset"] != NO_OFFSET
         answers.append((int(row["at"]), f" at offset {int(row['offset']) + identity - start}" if told else ""))
     return answers
-
-
-def _of(rows: Rows, partition: int) -> Rows:
-    mine: Rows = rows[rows["partition"] == partition]
-    return mine
 
 
 def _identity_at(log: Rows, offset: int) -> int | None:
@@ -172,23 +200,8 @@ def _offset_of(log: Rows, identity: int) -> int | None:
     return int(log["offset"][row[0]]) + identity - int(starts[row[0]]) if len(row) else None
 
 
-def spans(findings: list[Finding], witnesses: Witnesses) -> dict[str, Any]:
-    """Contiguous ranges of messages with a finding; the first ones, and how many were left out."""
-    told: list[dict[str, Any]] = []
-    left_out = 0
-    for finding in findings:
-        ranges = finding.offsets if len(finding.offsets) else finding.identities
-        left_out += max(0, len(ranges) - max(0, SPANS_AT_MOST - len(told)))
-        head = Intervals(ranges.starts[:SPANS_AT_MOST], ranges.ends[:SPANS_AT_MOST])
-        for start, end in head:
-            if len(told) < SPANS_AT_MOST:
-                told.append(_span(finding, start, end, by_offset=len(finding.offsets) > 0, witnesses=witnesses))
-    return {"spans": told, "spans_left_out": left_out}
-
-
 def _span(finding: Finding, start: int, end: int, *, by_offset: bool, witnesses: Witnesses) -> dict[str, Any]:
-    log = _of(witnesses.history.log, finding.partition)
-    first = _identity_at(log, start) if by_offset else start
+    first = _identity_at(witnesses.rows.log, start) if by_offset else start
     return {
         "kind": finding.kind,
         "detail": finding.detail,
@@ -202,24 +215,3 @@ def _span(finding: Finding, start: int, end: int, *, by_offset: bool, witnesses:
         "blame": finding.blame,
         "text": finding.text,
     }
-
-
-def ownership_list(known: Ownerships, began: int) -> list[dict[str, Any]]:
-    """Who owned which partition when; times in ns since the run's first event."""
-    listed = []
-    for partition, ownerships in sorted(known.by_partition.items()):
-        for ownership in ownerships:
-            rows = ownership.rows
-            listed.append(
-                {
-                    "member": ownership.member,
-                    "partition": partition,
-                    "start_ns": ownership.start_at - began,
-                    "end_ns": None if ownership.end_at == NEVER else ownership.end_at - began,
-                    "end": ownership.end,
-                    "first_offset": int(rows["offset"].min()) if len(rows) else None,
-                    "last_offset": ownership.reached - 1 if len(rows) else None,
-                    "deliveries": int(rows["length"].sum()),
-                }
-            )
-    return listed[:OWNERSHIPS_AT_MOST]

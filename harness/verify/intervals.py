@@ -1,7 +1,7 @@
 """Pure: sets of integers as sorted, disjoint, half-open intervals in numpy columns.
 
 Offsets and identities come in long stretches, so a set of them is a handful of intervals whatever the number of
-messages. Every operation is one sort and one pass over interval ends.
+messages. Every operation is one pass over sorted ends; what does not come in order is sorted once.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Column = NDArray[np.int64]
 EMPTY: Column = np.empty(0, np.int64)
+LEAST, MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,15 @@ class Intervals:
     @staticmethod
     def of(starts: Column, lengths: Column) -> "Intervals":
         """The union of stretches that may overlap and come in any order."""
-        points, depth = _depths((starts, starts + lengths))
-        return _where(points, depth[0] > 0)
+        starts = np.ascontiguousarray(starts)
+        ends = starts + lengths
+        if not (starts[1:] >= ends[:-1]).all():
+            order = np.argsort(starts, kind="stable")
+            starts, ends = starts[order], np.maximum.accumulate(ends[order])
+        if not len(starts):
+            return NOTHING
+        apart = starts[1:] > ends[:-1]
+        return Intervals(starts[np.append(True, apart)], ends[np.append(apart, True)])
 
     @staticmethod
     def span(start: int, end: int) -> "Intervals":
@@ -49,18 +57,20 @@ class Intervals:
         return zip(self.starts.tolist(), self.ends.tolist(), strict=True)
 
     def __or__(self, other: "Intervals") -> "Intervals":
-        points, depth = _depths((self.starts, self.ends), (other.starts, other.ends))
-        return _where(points, (depth[0] > 0) | (depth[1] > 0))
+        if not len(self) or not len(other):
+            return self if len(self) else other
+        return Intervals.of(np.append(self.starts, other.starts), np.append(self.lengths, other.lengths))
 
     def __and__(self, other: "Intervals") -> "Intervals":
-        points, depth = _depths((self.starts, self.ends), (other.starts, other.ends))
-        return _where(points, (depth[0] > 0) & (depth[1] > 0))
+        if not len(self) or not len(other):
+            return NOTHING
+        i, j = overlapping(self.starts, self.ends, other)
+        return Intervals(np.maximum(self.starts[i], other.starts[j]), np.minimum(self.ends[i], other.ends[j]))
 
     def __sub__(self, other: "Intervals") -> "Intervals":
         if not len(self) or not len(other):
             return self
-        points, depth = _depths((self.starts, self.ends), (other.starts, other.ends))
-        return _where(points, (depth[0] > 0) & (depth[1] == 0))
+        return self & Intervals(np.append(LEAST, other.ends), np.append(other.starts, MOST))
 
     def below(self, limit: int) -> "Intervals":
         keep = self.starts < limit
@@ -76,10 +86,19 @@ NOTHING = Intervals(EMPTY, EMPTY)
 
 def more_than_once(starts: Column, lengths: Column) -> tuple[Intervals, int]:
     """What several stretches share, and how many times too many: each further one counts."""
-    points, depth = _depths((starts, starts + lengths))
-    widths = np.diff(points)
-    extra = np.maximum(depth[0] - 1, 0)
-    return _where(points, depth[0] > 1), int((widths * extra).sum())
+    starts = np.ascontiguousarray(starts)
+    ends = starts + lengths
+    if (starts[1:] < ends[:-1]).any():
+        order = np.argsort(starts, kind="stable")
+        starts, ends = starts[order], ends[order]
+    behind = starts[1:] < np.maximum.accumulate(ends)[:-1]
+    if not behind.any():
+        return NOTHING, 0
+    # Whoever shares anything shares it with a neighbour in this order; the others, mostly all, need not be counted.
+    sharing = np.append(False, behind) | np.append(behind, False)
+    points, depth = _depths(starts[sharing], ends[sharing])
+    extra = np.maximum(depth - 1, 0)
+    return _where(points, depth > 1), int((np.diff(points) * extra).sum())
 
 
 def overlapping(starts: Column, ends: Column, base: Intervals) -> tuple[Column, Column]:
@@ -92,18 +111,13 @@ def overlapping(starts: Column, ends: Column, base: Intervals) -> tuple[Column, 
     return i, np.repeat(first, count) + within
 
 
-def _depths(*sets: tuple[Column, Column]) -> tuple[Column, list[Column]]:
-    """The sorted ends of all stretches, and for each set how many of its stretches cover each gap between them."""
-    points = np.sort(np.concatenate([end for pair in sets for end in pair]), kind="stable")
-    # Not np.unique, which hashes: what comes here is sorted already, or nearly.
-    points = points[np.concatenate((np.ones(min(len(points), 1), bool), points[1:] != points[:-1]))]
-    gaps = max(len(points) - 1, 0)
-    depths = []
-    for starts, ends in sets:
-        opened = np.bincount(np.searchsorted(points, starts), minlength=len(points))
-        closed = np.bincount(np.searchsorted(points, ends), minlength=len(points))
-        depths.append(np.cumsum(opened - closed)[:gaps].astype(np.int64))
-    return points, depths
+def _depths(starts: Column, ends: Column) -> tuple[Column, Column]:
+    """The sorted ends of all stretches, and how many stretches cover each gap between two of them."""
+    points = np.sort(np.concatenate((starts, ends)), kind="stable")
+    points = points[np.append(True, points[1:] != points[:-1])]
+    opened = np.bincount(np.searchsorted(points, starts), minlength=len(points))
+    closed = np.bincount(np.searchsorted(points, ends), minlength=len(points))
+    return points, np.cumsum(opened - closed)[:-1]
 
 
 def _where(points: Column, inside: NDArray[np.bool_]) -> Intervals:

@@ -5,31 +5,33 @@ guarantee forbids, stand here and nowhere else.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from harness.columns import NO_OFFSET, NO_PRODUCER, Rows
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
-from harness.history import NO_OFFSET, History, Rows, Stream, joined, no_rows
+from harness.history import History
 from harness.verify.accounting import Accounts, partition_account
 from harness.verify.commits import at_risk, lost_commits
-from harness.verify.consuming import Consumed, read_consumed, undelivered
-from harness.verify.evidence import Witnesses, examples, ownership_list, spans
+from harness.verify.consuming import Consumed, Hanging, read_consumed, undelivered
+from harness.verify.evidence import Evidence, Witnesses
 from harness.verify.findings import ANOMALIES, FATES, Finding, messages
-from harness.verify.intervals import Intervals
-from harness.verify.ownership import Ownerships, read_ownerships
-from harness.verify.placing import first_copies, placed
+from harness.verify.intervals import NOTHING, Intervals
+from harness.verify.ownership import Holdings, Members
+from harness.verify.placing import placed
 from harness.verify.producing import (
     Produced,
+    identity_set,
     log_findings,
     not_in_the_log,
     read_produced,
     strangers,
 )
 from harness.verify.repeats import again, delivered_strays, double_owners, outsiders, two_values
-from harness.verify.transactions import torn_transactions
+from harness.verify.transactions import Tally, aborted_numbers, hanging, torn_transactions, unsure_numbers
 
 SEVERITY = ("PASS", "UNKNOWN", "FAIL")
 EXIT_CODES = {"PASS": EXIT_PASS, "UNKNOWN": EXIT_UNKNOWN, "FAIL": EXIT_FAIL}
@@ -64,84 +66,84 @@ FORBIDDEN_BY = {
 
 def judge(history: History) -> dict[str, Any]:
     """The verdict on a history, with the keys of the portable format and our own evidence beside them."""
-    history = _with_offsets(history)
-    known = read_ownerships(history)
-    accounts = Accounts()
-    findings: list[Finding] = []
-    for partition in _partitions(history, known):
-        produced = read_produced(history, partition)
-        outside = known.foreign.get(partition, [])
-        consumed = read_consumed(produced, known.of(partition), [rows for _, rows in outside])
-        found = _judge_partition(history, known, produced, consumed)
-        findings += found
-        accounts.add(partition_account(produced, consumed, known, found))
-    findings += torn_transactions(history)
-    return _verdict(history, known, accounts, findings)
+    members, tally = Members(history), Tally(history)
+    aborted, unsure = aborted_numbers(history), unsure_numbers(history)
+    away = _in_other_partitions(history)
+    accounts, evidence, findings = Accounts(), Evidence(), list[Finding]()
+    for partition in sorted({*history.partitions(), *members.partitions()}):
+        rows = history.rows_of(partition)
+        produced = read_produced(
+            partition,
+            rows,
+            aborted=aborted,
+            elsewhere=away.get(partition, NOTHING),
+            log_end=history.log_ends.get(partition),
+        )
+        placing = _placing(produced)
+        holdings = members.holdings(partition, placing)
+        consumed = read_consumed(produced, holdings)
+        doubts = hanging(produced, rows.sends, unsure)
+        found = _judge_partition(history, holdings, produced, consumed, doubts)
+        found += _corrupt(partition, placing(rows.corrupt), rows.corrupt_log)
+        accounts.add(partition_account(produced, consumed, holdings, found))
+        evidence.add(found, Witnesses(history, rows, holdings))
+        evidence.add_ownerships(holdings, history.began)
+        tally.show(partition, rows.sends, rows.log)
+        # Counted, and told by their first messages: the sets, large where much is wrong, have served.
+        findings += [replace(finding, offsets=NOTHING, identities=NOTHING) for finding in found]
+    for finding in torn_transactions(tally):
+        rows = history.rows_of(finding.partition)
+        evidence.add([finding], Witnesses(history, rows, members.holdings(finding.partition, lambda rows: rows)))
+        findings.append(finding)
+    return _verdict(history, accounts, findings, evidence)
 
 
-def _judge_partition(history: History, known: Ownerships, produced: Produced, consumed: Consumed) -> list[Finding]:
-    partition = produced.partition
-    absent = not_in_the_log(produced, consumed.delivered)
-    unread = undelivered(produced, consumed, known, history.run, history.drained)
+def _judge_partition(
+    history: History, holdings: Holdings, produced: Produced, consumed: Consumed, doubts: Hanging
+) -> list[Finding]:
+    unread = undelivered(produced, consumed, holdings, history.run, history.drained, doubts)
     return [
-        *absent,
+        *not_in_the_log(produced, consumed.delivered),
         *unread,
         *log_findings(produced),
         *strangers(produced, consumed.delivered, consumed.nowhere, consumed.strangers),
-        *again(consumed, known),
-        *outsiders(partition, known.foreign.get(partition, [])),
-        *double_owners(consumed),
+        *again(holdings),
+        *outsiders(holdings),
+        *double_owners(holdings),
         *two_values(produced, consumed, identified=history.identified),
         *delivered_strays(consumed, produced),
-        *lost_commits(partition, known),
-        *at_risk(produced, consumed, known, unread, history),
-        *_corrupt(history, partition),
+        *lost_commits(holdings),
+        *at_risk(produced, consumed, holdings, unread, history),
         *_aborted_reads(history, produced, consumed),
     ]
 
 
-def _partitions(history: History, known: Ownerships) -> list[int]:
-    seen = set(range(history.run.partitions)) | set(known.by_partition) | set(known.foreign) | set(history.log_ends)
-    for rows in (history.sends, history.acks, history.nacks, history.unknowns, history.log):
-        seen.update(np.unique(rows["partition"]).tolist())
-    return sorted(seen)
+def _in_other_partitions(history: History) -> dict[int, Intervals]:
+    """By the partition that was asked for, what the log holds in another one."""
+    away: dict[int, Intervals] = {}
+    for rows in history.log:
+        strays = rows[(rows["asked"] != rows["partition"]) & (rows["producer"] != NO_PRODUCER)]
+        for asked in np.unique(strays["asked"]).tolist():
+            away[asked] = away.get(asked, NOTHING) | identity_set(strays[strays["asked"] == asked])
+    return away
 
 
-def _with_offsets(history: History) -> History:
+def _placing(produced: Produced) -> Callable[[Rows], Rows]:
     """Deliveries that were recorded by identity alone get the offset at which the log holds them.
 
     Those that the log holds twice get none: which copy was handed over cannot be told, so neither can a repeat.
     """
-    if not any((item["offset"] == NO_OFFSET).any() for item in _delivered(history)):
-        return history
-    logs = {
-        partition: first_copies(history.log[history.log["partition"] == partition], only_single=True)
-        for partition in history.log_ends
-    }
 
-    def known(rows: Rows) -> Rows:
-        if not (rows["offset"] == NO_OFFSET).any():
+    def place(rows: Rows) -> Rows:
+        if produced.log_end is None or not (rows["offset"] == NO_OFFSET).any():
             return rows
-        parts = [rows[rows["partition"] == partition] for partition in np.unique(rows["partition"]).tolist()]
-        return joined(placed(part, logs.get(int(part["partition"][0]), no_rows())) for part in parts)
+        return placed(rows, produced.singles)
 
-    streams = [
-        Stream(stream.member, [known(item) if isinstance(item, np.ndarray) else item for item in stream.items])
-        for stream in history.streams
-    ]
-    return replace(history, streams=streams, corrupt=known(history.corrupt))
+    return place
 
 
-def _delivered(history: History) -> Iterator[Rows]:
-    """All that was handed over, as recorded."""
-    yield history.corrupt
-    for stream in history.streams:
-        yield from (item for item in stream.items if isinstance(item, np.ndarray))
-
-
-def _corrupt(history: History, partition: int) -> list[Finding]:
+def _corrupt(partition: int, handed: Rows, written: Rows) -> list[Finding]:
     """Values that are not what was sent. What the log holds like that was not the consumer's doing."""
-    handed, written = (rows[rows["partition"] == partition] for rows in (history.corrupt, history.corrupt_log))
     if not len(handed) and not len(written):
         return []
     in_log = Intervals.of(written["offset"], written["length"])
@@ -167,7 +169,7 @@ def _aborted_reads(history: History, produced: Produced, consumed: Consumed) -> 
     return [Finding("aborted_read", produced.partition, read.total, "consumer", text, identities=read)]
 
 
-def _verdict(history: History, known: Ownerships, accounts: Accounts, findings: list[Finding]) -> dict[str, Any]:
+def _verdict(history: History, accounts: Accounts, findings: list[Finding], evidence: Evidence) -> dict[str, Any]:
     fates = dict.fromkeys(FATES, 0)
     anomalies = dict.fromkeys(ANOMALIES, 0)
     for finding in findings:
@@ -188,7 +190,6 @@ def _verdict(history: History, known: Ownerships, accounts: Accounts, findings: 
     reasons = reasons + doubts if proven else doubts + [f"unproven: {reason}" for reason in reasons]
     if verdict == "PASS":
         reasons = [f"{messages(total['judged'])} acked, every one delivered"]
-    witnesses = Witnesses(history, known)
     return {
         "verdict": verdict,
         "guarantee": history.run.guarantee,
@@ -198,10 +199,11 @@ def _verdict(history: History, known: Ownerships, accounts: Accounts, findings: 
         "anomalies": anomalies,
         "reasons": reasons,
         "blamed": sorted({finding.blame for finding in proven}),
-        **spans(findings, witnesses),
-        "examples": examples(findings, witnesses),
+        "spans": evidence.spans,
+        "spans_left_out": evidence.spans_left_out,
+        "examples": evidence.examples,
         "partitions": accounts.rows,
-        "ownerships": ownership_list(known, history.began),
+        "ownerships": evidence.ownerships,
         "notes": _notes(history, fates, anomalies),
     }
 

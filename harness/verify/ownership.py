@@ -1,17 +1,21 @@
-"""Pure: who owned which partition when, what each owner was handed, and which commit it started from.
+"""Pure: who owned a partition when, what each owner was handed, and which commit it started from.
 
 An *ownership* is one member's hold of one partition, from its assignment to its revocation or the member's end. Every
 statement about loss and re-delivery is made per ownership, because Kafka's promises are: inside one, offsets only go
 up; between two, the commit in force decides.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from harness.history import NEVER, NO_OFFSET, Event, History, Rows, Stream, joined
+from harness.columns import NEVER, NO_OFFSET, Rows, joined
+from harness.history import Event, History, Stream
+from harness.verify.intervals import Intervals
 
 MEMBER_ENDS = ("leave", "killed", "crashed")
 
@@ -25,28 +29,30 @@ class Ownership:
     end_at: int = NEVER
     end: str = "open"  # revoke, lost, leave, killed, crashed
     parts: list[Rows] = field(default_factory=list)
-    _rows: Rows | None = None
 
-    @property
+    @cached_property
     def rows(self) -> Rows:
         """What was handed over, in order, without what has no place in the log."""
-        if self._rows is None:
-            rows = joined(self.parts)
-            self._rows = rows[rows["offset"] != NO_OFFSET]
-        return self._rows
+        rows = joined(self.parts)
+        placed = rows["offset"] != NO_OFFSET
+        return rows if placed.all() else rows[placed]
 
-    @property
+    @cached_property
+    def offsets(self) -> Intervals:
+        """The offsets handed over."""
+        return Intervals.of(self.rows["offset"], self.rows["length"])
+
+    @cached_property
     def start(self) -> int | None:
         """The first offset of this ownership: as told, else the first that came; None when neither is known."""
         if self.position is not None:
             return self.position
         return int(self.rows["offset"][0]) if len(self.rows) else None
 
-    @property
+    @cached_property
     def reached(self) -> int:
         """One past the highest offset handed over; −1 when nothing was."""
-        rows = self.rows
-        return int((rows["offset"] + rows["length"]).max()) if len(rows) else -1
+        return int(self.offsets.ends[-1]) if len(self.rows) else -1
 
 
 @dataclass(frozen=True)
@@ -66,47 +72,76 @@ class Commit:
 
 
 @dataclass
-class Ownerships:
-    """All ownerships of a run by partition, in order of their start, and what stood outside of any."""
+class Holdings:
+    """One partition: its ownerships in order of their start, what was handed over outside of any, and its commits."""
 
-    by_partition: dict[int, list[Ownership]]
-    foreign: dict[int, list[tuple[str, Rows]]]
-    commits: dict[int, list[Commit]]
-    failed_commits: dict[int, list[Event]]
+    partition: int
+    ownerships: list[Ownership]
+    foreign: list[tuple[str, Rows]]
+    commits: list[Commit]
+    failed_commits: list[Event]
 
-    def of(self, partition: int) -> list[Ownership]:
-        return self.by_partition.get(partition, [])
-
-    def commit_in_force(self, partition: int, at: int) -> Commit | None:
+    def commit_in_force(self, at: int) -> Commit | None:
         """The last thing known of the group's commit before `at`."""
-        known = [commit for commit in self.commits.get(partition, ()) if commit.at <= at]
-        return known[-1] if known else None
+        known = bisect_right(self.commits, at, key=lambda commit: commit.at)
+        return self.commits[known - 1] if known else None
 
 
-def read_ownerships(history: History) -> Ownerships:
-    """Play every member's stream and gather ownerships, foreign deliveries and commits."""
-    by_partition: dict[int, list[Ownership]] = defaultdict(list)
-    foreign: dict[int, list[tuple[str, Rows]]] = defaultdict(list)
-    commits: dict[int, list[Commit]] = defaultdict(list)
-    failed: dict[int, list[Event]] = defaultdict(list)
-    for stream in history.streams:
-        player = _Player(stream, strict=_says_what_it_owns(stream))
-        for ownership in player.play():
-            by_partition[ownership.partition].append(ownership)
-        for partition, rows in player.foreign:
-            foreign[partition].append((stream.member, rows))
-        for event in player.commits:
-            if event.data["ok"]:
-                commits[event.data["partition"]].append(Commit(event.at, event.data["offset"], stream.member))
-            else:
-                failed[event.data["partition"]].append(event)
-    for event in history.stored:
-        commits[event.data["partition"]].append(Commit(event.at, event.data["offset"], None))
-    for ownerships in by_partition.values():
-        ownerships.sort(key=lambda ownership: ownership.start_at)
-    for known in commits.values():
-        known.sort(key=lambda commit: commit.at)
-    return Ownerships(dict(by_partition), dict(foreign), dict(commits), dict(failed))
+class Members:
+    """Every member's events by partition, from which the holdings of a partition are read."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._strict = [_says_what_it_owns(stream) for stream in history.streams]
+        self._ends = [
+            [
+                (step, event)
+                for step, event in enumerate(stream.events)
+                if event.type == "member" and event.data["state"] in MEMBER_ENDS
+            ]
+            for stream in history.streams
+        ]
+        self._about: dict[int, dict[int, list[tuple[int, Event]]]] = defaultdict(lambda: defaultdict(list))
+        for number, stream in enumerate(history.streams):
+            for step, event in enumerate(stream.events):
+                for partition in _partitions_of(event):
+                    self._about[partition][number].append((step, event))
+        self._stored: dict[int, list[Event]] = defaultdict(list)
+        for event in history.stored:
+            self._stored[event.data["partition"]].append(event)
+
+    def partitions(self) -> set[int]:
+        """Every partition that a member or the group's stored offsets tell of."""
+        return {*self._about, *self._stored}
+
+    def holdings(self, partition: int, placed: Callable[[Rows], Rows]) -> Holdings:
+        """Play every member's events and deliveries of one partition. placed: gives rows the offsets they lack."""
+        held = Holdings(partition, [], [], [], [])
+        about = self._about.get(partition, {})
+        for number, stream in enumerate(self._history.streams):
+            rows = placed(stream.deliveries.of(partition))
+            events = about.get(number, [])
+            if not len(rows) and not events:
+                continue
+            events = sorted([*events, *self._ends[number]], key=lambda told: told[0])
+            player = _Player(stream.member, partition, strict=self._strict[number])
+            held.ownerships += player.play(events, rows)
+            held.foreign += [(stream.member, part) for part in player.foreign]
+            for _, event in events:
+                if event.type == "commit" and event.data["ok"]:
+                    held.commits.append(Commit(event.at, event.data["offset"], stream.member))
+                elif event.type == "commit":
+                    held.failed_commits.append(event)
+        held.commits += [Commit(event.at, event.data["offset"], None) for event in self._stored.get(partition, ())]
+        held.ownerships.sort(key=lambda ownership: ownership.start_at)
+        held.commits.sort(key=lambda commit: commit.at)
+        return held
+
+
+def _partitions_of(event: Event) -> list[int]:
+    if event.type in ("assign", "revoke"):
+        return list(dict.fromkeys(event.data["partitions"]))
+    return [event.data["partition"]] if event.type == "commit" else []
 
 
 def _says_what_it_owns(stream: Stream) -> bool:
@@ -115,60 +150,56 @@ def _says_what_it_owns(stream: Stream) -> bool:
     A member that never told any assigned itself; one whose assignments were merely looked at from time to time
     (`observed`) may own a partition a little before it was seen to.
     """
-    told = [item.data for item in stream.items if isinstance(item, Event) and item.type == "assign"]
+    told = [event.data for event in stream.events if event.type == "assign"]
     return bool(told) and not any(data.get("observed") for data in told)
 
 
 class _Player:
-    """Plays one stream. `foreign` and `commits` are complete once `play` is exhausted."""
+    """Plays one member's part in one partition. `foreign` is complete once `play` is exhausted."""
 
-    def __init__(self, stream: Stream, *, strict: bool) -> None:
-        self.stream = stream
+    def __init__(self, member: str, partition: int, *, strict: bool) -> None:
+        self.member = member
+        self.partition = partition
         self.strict = strict
-        self.held: dict[int, Ownership] = {}
-        self.foreign: list[tuple[int, Rows]] = []
-        self.commits: list[Event] = []
+        self.held: Ownership | None = None
+        self.foreign: list[Rows] = []
 
-    def play(self) -> Iterator[Ownership]:
-        for item in self.stream.items:
-            if isinstance(item, Event):
-                yield from self._event(item)
-            else:
-                self._deliveries(item)
-        yield from self._release(list(self.held), NEVER, "open")
+    def play(self, events: list[tuple[int, Event]], rows: Rows) -> Iterator[Ownership]:
+        # A row's step says how many events stand before it.
+        edges = np.searchsorted(rows["step"], [step for step, _ in events], side="right").tolist()
+        taken = 0
+        for (_, event), edge in zip(events, edges, strict=True):
+            self._deliveries(rows[taken:edge])
+            taken = edge
+            yield from self._event(event)
+        self._deliveries(rows[taken:])
+        yield from self._release(NEVER, "open")
 
     def _event(self, event: Event) -> Iterator[Ownership]:
         data = event.data
         if event.type == "assign":
             positions = data.get("positions") or {}
-            for partition in data["partitions"]:
-                position = positions.get(str(partition), positions.get(partition))
-                self._hold(partition, event.at, position)
+            self._hold(event.at, positions.get(str(self.partition), positions.get(self.partition)))
         elif event.type == "revoke":
-            yield from self._release(data["partitions"], event.at, "lost" if data.get("lost") else "revoke")
-        elif event.type == "member" and data["state"] in MEMBER_ENDS:
-            yield from self._release(list(self.held), event.at, data["state"])
-        elif event.type == "commit":
-            self.commits.append(event)
+            yield from self._release(event.at, "lost" if data.get("lost") else "revoke")
+        elif event.type == "member":
+            yield from self._release(event.at, data["state"])
 
-    def _hold(self, partition: int, at: int, position: int | None) -> Ownership:
-        if partition not in self.held:
-            self.held[partition] = Ownership(self.stream.member, partition, at, position)
-        return self.held[partition]
+    def _hold(self, at: int, position: int | None) -> Ownership:
+        if self.held is None:
+            self.held = Ownership(self.member, self.partition, at, position)
+        return self.held
 
-    def _release(self, partitions: list[int], at: int, end: str) -> Iterator[Ownership]:
-        for partition in partitions:
-            ownership = self.held.pop(partition, None)
-            if ownership is not None:
-                ownership.end_at, ownership.end = at, end
-                yield ownership
+    def _release(self, at: int, end: str) -> Iterator[Ownership]:
+        if self.held is not None:
+            self.held.end_at, self.held.end = at, end
+            yield self.held
+            self.held = None
 
     def _deliveries(self, rows: Rows) -> None:
-        for partition in np.unique(rows["partition"]).tolist():
-            mine = rows[rows["partition"] == partition]
-            if partition in self.held:
-                self.held[partition].parts.append(mine)
-            elif self.strict:
-                self.foreign.append((partition, mine))
-            else:
-                self._hold(partition, int(mine["at"][0]), None).parts.append(mine)
+        if not len(rows):
+            return
+        if self.strict and self.held is None:
+            self.foreign.append(rows)
+        else:
+            self._hold(int(rows["at"][0]), None).parts.append(rows)

@@ -6,7 +6,7 @@ it, translates between them; a stretch that crosses several rows of the log is c
 
 import numpy as np
 
-from harness.history import NO_OFFSET, NO_PRODUCER, Rows, identities, joined
+from harness.columns import NO_OFFSET, NO_PRODUCER, Rows, identities, joined
 from harness.verify.intervals import Intervals, more_than_once, overlapping
 
 

@@ -5,12 +5,16 @@ not asked here, but for one thing: what it was handed was in the log.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.history import NO_OFFSET, NO_PRODUCER, SEQ_BITS, History, Rows, identities
+from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities
+from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
-from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
+from harness.verify.intervals import NOTHING, Column, Intervals, more_than_once, overlapping
+from harness.verify.placing import first_copies
 
 
 @dataclass
@@ -20,7 +24,7 @@ class Produced:
     partition: int
     sent: Intervals
     acked: Intervals
-    nacked: Intervals
+    nacked: Intervals  # and not acked by another try
     unknown: Intervals  # no answer at all included
     silent: Intervals  # sends that never had an answer
     aborted: Intervals
@@ -30,14 +34,24 @@ class Produced:
     elsewhere: Intervals  # identities of this partition that the log holds in another one
     log_end: tuple[int, int] | None  # None: nobody read this partition independently
 
-    @property
+    @cached_property
     def in_log(self) -> Intervals:
         return identity_set(self.log)
 
-    @property
+    @cached_property
     def judged(self) -> Intervals:
         """The messages that get a fate."""
         return (self.acked | (self.unknown & self.in_log)) - self.aborted
+
+    @cached_property
+    def copies(self) -> Rows:
+        """The log with each identity at one offset, its first."""
+        return first_copies(self.log)
+
+    @cached_property
+    def singles(self) -> Rows:
+        """What the log holds once."""
+        return first_copies(self.log, only_single=True)
 
 
 def identity_set(rows: Rows) -> Intervals:
@@ -46,33 +60,55 @@ def identity_set(rows: Rows) -> Intervals:
     return Intervals.of(identities(rows), rows["length"])
 
 
-def read_produced(history: History, partition: int) -> Produced:
-    """Gather one partition's share of the producers' histories and of the log."""
-    sent, acks, nacks, unknowns, aborts, log = (
-        rows[rows["partition"] == partition]
-        for rows in (history.sends, history.acks, history.nacks, history.unknowns, history.aborts, history.log)
-    )
-    answered = [identity_set(rows) for rows in (acks, nacks, unknowns)]
-    intents = identity_set(sent)
-    silent = intents - answered[0] - answered[1] - answered[2]
-    log = log[np.argsort(log["offset"], kind="stable")]
+def read_produced(
+    partition: int,
+    rows: PartitionRows,
+    *,
+    aborted: NDArray[np.bool_],
+    elsewhere: Intervals,
+    log_end: tuple[int, int] | None,
+) -> Produced:
+    """Gather one partition's share of the producers' histories and of the log.
+
+    aborted: by number of transaction; elsewhere: identities of this partition that the log holds in another one.
+    """
+    acked, nacked, unknown = (identity_set(answers) for answers in (rows.acks, rows.nacks, rows.unknowns))
+    intents = identity_set(rows.sends)
+    silent = intents - acked - nacked - unknown
+    log = rows.log if _ascends(rows.log["offset"]) else rows.log[np.argsort(rows.log["offset"], kind="stable")]
     at_home = log["asked"] == partition
+    strays = log[~at_home]
+    log = log if at_home.all() else log[at_home]
     return Produced(
         partition=partition,
-        sent=intents | answered[0] | answered[1] | answered[2],
-        acked=answered[0],
-        nacked=answered[1],
-        unknown=(answered[2] - answered[0] - answered[1]) | silent,
+        sent=intents | acked | nacked | unknown,
+        acked=acked,
+        nacked=nacked - acked,
+        unknown=(unknown - acked - nacked) | silent,
         silent=silent,
-        aborted=identity_set(aborts) | identity_set(log[log["aborted"]]),
-        acks=acks,
-        log=log[at_home],
-        strays=log[~at_home],
-        elsewhere=identity_set(
-            history.log[(history.log["asked"] == partition) & (history.log["partition"] != partition)]
-        ),
-        log_end=history.log_ends.get(partition),
+        aborted=_aborted(rows.sends, log, aborted),
+        acks=rows.acks,
+        log=log,
+        strays=strays,
+        elsewhere=elsewhere,
+        log_end=log_end,
     )
+
+
+def _ascends(column: Column) -> bool:
+    return bool((column[1:] >= column[:-1]).all())
+
+
+def _aborted(sends: Rows, log: Rows, aborted: NDArray[np.bool_]) -> Intervals:
+    """What was written in aborted transactions, as their producer or the log says, and not again outside of one."""
+    gone = NOTHING
+    if aborted.any():
+        of_aborted = aborted[sends["txn"]]
+        gone = identity_set(sends[of_aborted]) - identity_set(sends[~of_aborted])
+    marked = log["aborted"]
+    if marked.any():
+        gone = gone | (identity_set(log[marked]) - identity_set(log[~marked]))
+    return gone
 
 
 def not_in_the_log(produced: Produced, delivered: Intervals) -> list[Finding]:
@@ -83,81 +119,127 @@ def not_in_the_log(produced: Produced, delivered: Intervals) -> list[Finding]:
     if produced.log_end is None:
         return []
     missing = produced.acked - produced.aborted - produced.in_log - delivered
+    if not len(missing):
+        return []
     misrouted = missing & produced.elsewhere
     missing = missing - misrouted
-    findings, counted = [], NOTHING
+    findings = []
     if len(misrouted):
-        count = misrouted.total
-        text = (
-            f"{messages(count)} of partition {produced.partition} acked and not in the log "
-            "(it went to another partition than asked)"
-        )
-        findings.append(Finding("publish_loss", produced.partition, count, "producer", text, identities=misrouted))
-    if not len(missing):
-        return findings
-    start, end = produced.log_end
-    rows = produced.acks
-    i, j = overlapping(identities(rows), identities(rows) + rows["length"], missing)
-    first = np.maximum(identities(rows)[i], missing.starts[j])
-    last = np.minimum(identities(rows)[i] + rows["length"][i], missing.ends[j])
-    told = np.where(rows["offset"][i] == NO_OFFSET, NO_OFFSET, rows["offset"][i] + first - identities(rows)[i])
-    twice, _ = more_than_once(first, last - first)
-    for ident, stop, offset, at in zip(
-        first.tolist(), last.tolist(), told.tolist(), rows["at"][i].tolist(), strict=True
+        why = "it went to another partition than asked"
+        findings.append(_publish_loss(produced, misrouted, "producer", why))
+    return findings + (_absent(produced, missing, produced.log_end) if len(missing) else [])
+
+
+def _absent(produced: Produced, missing: Intervals, bounds: tuple[int, int]) -> list[Finding]:
+    """What the log does not hold, by why: split at the log's start, and blamed."""
+    start, end = bounds
+    first, length, told, at = _acked_stretches(produced.acks, missing)
+    known = told != NO_OFFSET
+    deleted = np.where(known, np.clip(start - told, 0, length), length if start > 0 else 0)
+    findings = []
+    gone = Intervals.of(first[deleted > 0], deleted[deleted > 0])
+    if len(gone):
+        text = f"{messages(gone.total)} of partition {produced.partition} deleted: the log starts at {start}"
+        findings.append(Finding("gone", produced.partition, gone.total, "void", text, identities=gone))
+    first, length, told = first + deleted, length - deleted, np.where(known, told + deleted, told)
+    first, length, told, at = _cut_where_blame_may_change(first, length, told, at, produced, end)
+    known, behind = told != NO_OFFSET, told >= end
+    taken = _offsets_were_taken(produced, told, at)
+    for chosen, blame, why in (
+        (~known, "producer", "acked without an offset: no answer of the broker stands behind it"),
+        (known & taken, "producer", "acked at offset {}, which another message had been acked at before"),
+        (known & ~taken & behind, "broker", "acked at offset {}; the log ends before it"),
+        (known & ~taken & ~behind, "broker", "acked at offset {}; the log has something else or nothing there"),
     ):
-        pieces = [(ident, stop)]
-        if len(twice):  # an ack may be told twice; its message is lost once
-            pieces = list(Intervals.span(ident, stop) - counted)
-            counted = counted | Intervals.span(ident, stop)
-        for begin, until in pieces:
-            there = offset if offset == NO_OFFSET else offset + begin - ident
-            findings += _absent(produced, begin, until, there, at, (start, end))
+        if chosen.any():
+            lost = Intervals.of(first[chosen], length[chosen])
+            findings.append(_publish_loss(produced, lost, blame, why.format(int(told[chosen].min()))))
     return findings
 
 
-def _absent(produced: Produced, first: int, last: int, told: int, at: int, bounds: tuple[int, int]) -> list[Finding]:
-    """One stretch of acked messages that the log does not hold: split at the log's start, and blamed."""
-    start, end = bounds
+def _publish_loss(produced: Produced, lost: Intervals, blame: str, why: str) -> Finding:
+    text = f"{messages(lost.total)} of partition {produced.partition} acked and not in the log ({why})"
+    return Finding("publish_loss", produced.partition, lost.total, blame, text, identities=lost)
+
+
+def _acked_stretches(acks: Rows, missing: Intervals) -> tuple[Column, Column, Column, Column]:
+    """The acks of missing messages: first identity, length, offset told for the first, time. Each message once."""
+    idents = identities(acks)
+    i, j = overlapping(idents, idents + acks["length"], missing)
+    first = np.maximum(idents[i], missing.starts[j])
+    last = np.minimum(idents[i] + acks["length"][i], missing.ends[j])
+    offset, at = acks["offset"][i], acks["at"][i]
+    told = np.where(offset == NO_OFFSET, NO_OFFSET, offset + first - idents[i])
+    twice, _ = more_than_once(first, last - first)
+    if not len(twice):
+        return first, last - first, told, at
+    # An ack may be told twice; its message is lost once, by what the first one said.
+    seen = NOTHING
+    once: list[tuple[int, int, int, int]] = []
+    for begin, end, offset, time in zip(first.tolist(), last.tolist(), told.tolist(), at.tolist(), strict=True):
+        for a, b in Intervals.span(begin, end) - seen:
+            once.append((a, b - a, offset if offset == NO_OFFSET else offset + a - begin, time))
+        seen = seen | Intervals.span(begin, end)
+    columns = np.array(once, np.int64).reshape(-1, 4)
+    return columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3]
+
+
+def _cut_where_blame_may_change(
+    first: Column, length: Column, told: Column, at: Column, produced: Produced, end: int
+) -> tuple[Column, Column, Column, Column]:
+    """The stretches in pieces, so that what the log holds at a piece's offsets, and whose ack told them, is one answer.
+
+    Empty stretches are left out.
+    """
+    acks = produced.acks[produced.acks["offset"] != NO_OFFSET]
+    edges = [rows["offset"] + more for rows in (produced.log, acks) for more in (0, rows["length"])]
+    points = np.unique(np.concatenate([*edges, [end]]))
     known = told != NO_OFFSET
-    gone = last - first if not known and start > 0 else min(max(start - told, 0), last - first) if known else 0
-    findings = []
-    if gone:
-        text = f"{messages(gone)} of partition {produced.partition} deleted: the log starts at {start}"
-        findings.append(_finding("gone", produced, first, first + gone, "void", text))
-    if first + gone == last:
-        return findings
-    count = last - first - gone
-    if not known:
-        blame, why = "producer", "acked without an offset: no answer of the broker stands behind it"
-    elif _offset_was_taken(produced, told + gone, at):
-        blame, why = "producer", f"acked at offset {told + gone}, which another message had been acked at before"
-    else:
-        there = "the log ends before it" if told + gone >= end else "the log has something else or nothing there"
-        blame, why = "broker", f"acked at offset {told + gone}; {there}"
-    text = f"{messages(count)} of partition {produced.partition} acked and not in the log ({why})"
-    return [*findings, _finding("publish_loss", produced, first + gone, last, blame, text)]
+    begin = np.searchsorted(points, told, side="right")
+    pieces = np.where(known, np.searchsorted(points, told + length, side="left") - begin, 0) + 1
+    pieces[length == 0] = 0
+    number = np.repeat(np.arange(len(first)), pieces)
+    within = np.arange(len(number)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    points = np.append(points, 0)  # for what needs no cut behind the last point
+    low = np.where(within == 0, 0, points[begin[number] + within - 1] - told[number])
+    high = np.where(within == pieces[number] - 1, length[number], points[begin[number] + within] - told[number])
+    return first[number] + low, high - low, np.where(known[number], told[number] + low, NO_OFFSET), at[number]
 
 
-def _offset_was_taken(produced: Produced, offset: int, at: int) -> bool:
-    """Whether the message that the log holds at `offset` had been acked there before `at`.
+def _offsets_were_taken(produced: Produced, offsets: Column, at: Column) -> NDArray[np.bool_]:
+    """Whether the message that the log holds at each offset had been acked there before that time.
 
     A broker that lost a message may give its offset away later, never earlier: an ack that comes after the rightful
     one was made up by the client.
     """
     log, acks = produced.log, produced.acks
-    held = log[(log["offset"] <= offset) & (offset < log["offset"] + log["length"])]
-    if not len(held):
-        return False
-    owner = int(identities(held)[0]) + offset - int(held["offset"][0])
+    taken = np.zeros(len(offsets), bool)
+    place = np.searchsorted(log["offset"], offsets, side="right") - 1
+    held = (place >= 0) & (offsets != NO_OFFSET)
+    held[held] = offsets[held] < (log["offset"] + log["length"])[place[held]]
+    if not held.any():
+        return taken
+    where = np.flatnonzero(held)
+    owners = (identities(log) - log["offset"])[place[where]] + offsets[where]
     idents = identities(acks)
-    same = (acks["offset"] + owner - idents == offset) & (idents <= owner) & (owner < idents + acks["length"])
-    return bool((acks["at"][same] < at).any())
+    if (np.diff(idents) >= acks["length"][:-1]).all():
+        ack = np.searchsorted(idents, owners, side="right") - 1
+        same = (ack >= 0) & (acks["offset"][ack] + owners - idents[ack] == offsets[where])
+        taken[where] = same & (owners < idents[ack] + acks["length"][ack]) & (acks["at"][ack] < at[where])
+        return taken
+    for number, owner in zip(where.tolist(), owners.tolist(), strict=True):
+        # Out of order, or told twice: any ack that covers the message may be its own.
+        same = (acks["offset"] + owner - idents == offsets[number]) & (idents <= owner)
+        taken[number] = (same & (owner < idents + acks["length"]) & (acks["at"] < at[number])).any()
+    return taken
 
 
 def log_findings(produced: Produced) -> list[Finding]:
-    """What the log shows by itself: duplicates, strangers, strays, and sends without an answer."""
+    """What the log shows by itself: duplicates, strays, and sends without an answer."""
     findings = []
     log = produced.log[produced.log["producer"] != NO_PRODUCER]
+    # A copy of an aborted transaction is none: it was written to be taken back.
+    log = log[~log["aborted"]] if log["aborted"].any() else log
     twice, extra = more_than_once(identities(log), log["length"])
     if extra:
         text = f"{messages(extra)} of partition {produced.partition} written to the log again"
@@ -168,7 +250,7 @@ def log_findings(produced: Produced) -> list[Finding]:
         text = f"{messages(count)} found in partition {produced.partition}, sent to another one"
         offsets = Intervals.of(strays["offset"], strays["length"])
         findings.append(Finding("misrouted", produced.partition, count, "producer", text, offsets=offsets))
-    if produced.silent.total:
+    if len(produced.silent):
         count = produced.silent.total
         text = f"{messages(count)} of partition {produced.partition} sent and never answered"
         findings.append(Finding("silent_send", produced.partition, count, "producer", text, identities=produced.silent))
@@ -178,38 +260,34 @@ def log_findings(produced: Produced) -> list[Finding]:
 def strangers(produced: Produced, delivered: Intervals, nowhere: Intervals, unnamed: int) -> list[Finding]:
     """Messages in the log or handed over that nobody sent, or of which the client said that they were not written.
 
-    `nowhere`: offsets handed over without identity at which the log holds nothing; `unnamed`: how many had no offset
+    nowhere: offsets handed over without identity at which the log holds nothing; unnamed: how many had no offset
     either.
     """
-    findings = []
-    never = ((produced.in_log | delivered) - produced.sent) | (produced.nacked & (produced.in_log | delivered))
-    refused = never & produced.nacked
+    partition, findings = produced.partition, []
+    seen = produced.in_log | delivered
+    refused = produced.nacked & seen
+    never = seen - produced.sent
     for idents, who, why in (
         (refused & produced.in_log, "producer", "told as not written, found in the log"),
+        (refused - produced.in_log, "consumer", "told as not written, handed over and not in the log"),
         (never - produced.in_log, "consumer", "handed over, never sent and not in the log"),
-        ((never - refused) & produced.in_log, "producer", "in the log, never sent"),
+        (never & produced.in_log, "producer", "in the log, never sent"),
     ):
-        if idents.total:
-            text = f"{messages(idents.total)} of partition {produced.partition} {why}"
-            findings.append(Finding("phantom", produced.partition, idents.total, who, text, identities=idents))
+        if len(idents):
+            text = f"{messages(idents.total)} of partition {partition} {why}"
+            findings.append(Finding("phantom", partition, idents.total, who, text, identities=idents))
     nameless = produced.log[produced.log["producer"] == NO_PRODUCER]
     if len(nameless):
         offsets = Intervals.of(nameless["offset"], nameless["length"])
-        text = f"{messages(offsets.total)} in the log of partition {produced.partition} that are not of this run"
-        findings.append(Finding("phantom", produced.partition, offsets.total, "producer", text, offsets=offsets))
+        text = f"{messages(offsets.total)} in the log of partition {partition} that are not of this run"
+        findings.append(Finding("phantom", partition, offsets.total, "producer", text, offsets=offsets))
     if unnamed:
         text = f"{messages(unnamed)} handed over that are not of this run"
-        findings.append(Finding("phantom", produced.partition, unnamed, "consumer", text))
-    if nowhere.total:
-        text = f"{messages(nowhere.total)} handed over from partition {produced.partition} that the log does not hold"
-        findings.append(Finding("phantom", produced.partition, nowhere.total, "consumer", text, offsets=nowhere))
+        findings.append(Finding("phantom", partition, unnamed, "consumer", text))
+    if len(nowhere):
+        text = f"{messages(nowhere.total)} handed over from partition {partition} that the log does not hold"
+        findings.append(Finding("phantom", partition, nowhere.total, "consumer", text, offsets=nowhere))
     return findings
-
-
-def _finding(kind: str, produced: Produced, first: int, last: int, blame: str, text: str) -> Finding:
-    return Finding(
-        kind, produced.partition, last - first, blame, text, identities=Intervals.span(first, last), offsets=NOTHING
-    )
 
 
 def producer_of(identity: int) -> int:

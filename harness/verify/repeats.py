@@ -7,45 +7,43 @@ commit on is what at-least-once allows (**legal**), below it is **excess**.
 
 import numpy as np
 
-from harness.history import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities
+from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities
 from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
-from harness.verify.ownership import Ownership, Ownerships
+from harness.verify.ownership import Holdings, Ownership
 from harness.verify.producing import Produced
 
 
-def again(consumed: Consumed, known: Ownerships) -> list[Finding]:
+def again(holdings: Holdings) -> list[Finding]:
     """Repeats and disorder inside each ownership, re-deliveries between them."""
     findings = []
     before = NOTHING
-    for ownership in consumed.ownerships:
-        rows = ownership.rows
-        if not len(rows):
-            continue
-        findings += _inside(ownership)
-        mine = Intervals.of(rows["offset"], rows["length"])
-        findings += _between(ownership, mine & before, known)
-        before = before | mine
+    for ownership in holdings.ownerships:
+        if len(ownership.rows):
+            findings += _inside(ownership)
+            findings += _between(ownership, ownership.offsets & before, holdings)
+            before = before | ownership.offsets
     return findings
 
 
 def _inside(ownership: Ownership) -> list[Finding]:
     """Repeats and disorder of one ownership."""
     rows, partition, member = ownership.rows, ownership.partition, ownership.member
-    ends = rows["offset"] + rows["length"]
-    highest = np.concatenate(([0], np.maximum.accumulate(ends)[:-1]))
-    behind = np.clip(highest - rows["offset"], 0, rows["length"])
-    if not behind.any():
+    offset, length = np.ascontiguousarray(rows["offset"]), np.ascontiguousarray(rows["length"])
+    ends = offset + length
+    if (offset[1:] >= ends[:-1]).all():
         return []
+    highest = np.concatenate(([0], np.maximum.accumulate(ends)[:-1]))
+    behind = np.clip(highest - offset, 0, length)
     findings = []
-    twice, repeats = more_than_once(rows["offset"], rows["length"])
+    twice, repeats = more_than_once(offset, length)
     if repeats:
         text = f"{messages(repeats)} handed to {member} again in one ownership of partition {partition}"
         findings.append(Finding("repeat", partition, repeats, "consumer", text, offsets=twice, at=ownership.start_at))
     reordered = int(behind.sum()) - repeats
     if reordered:
-        late = Intervals.of(rows["offset"], behind) - twice
+        late = Intervals.of(offset[behind > 0], behind[behind > 0]) - twice
         text = f"{messages(reordered)} handed to {member} after later ones in one ownership of partition {partition}"
         findings.append(
             Finding("reordered", partition, reordered, "consumer", text, offsets=late, at=ownership.start_at)
@@ -53,11 +51,11 @@ def _inside(ownership: Ownership) -> list[Finding]:
     return findings
 
 
-def _between(ownership: Ownership, second: Intervals, known: Ownerships) -> list[Finding]:
+def _between(ownership: Ownership, second: Intervals, holdings: Holdings) -> list[Finding]:
     """What this owner was handed although an earlier one had been."""
     if not len(second):
         return []
-    commit = known.commit_in_force(ownership.partition, ownership.start_at)
+    commit = holdings.commit_in_force(ownership.start_at)
     limit = commit.offset if commit is not None and commit.offset is not None else 0
     said = commit.said() if commit is not None else "nothing had been committed"
     findings = []
@@ -76,11 +74,11 @@ def _between(ownership: Ownership, second: Intervals, known: Ownerships) -> list
     return findings
 
 
-def outsiders(partition: int, foreign: list[tuple[str, Rows]]) -> list[Finding]:
+def outsiders(holdings: Holdings) -> list[Finding]:
     """Deliveries by members that did not own the partition."""
-    findings = []
+    findings, partition = [], holdings.partition
     seen = NOTHING
-    for member, rows in foreign:
+    for member, rows in holdings.foreign:
         placed = rows[rows["offset"] != NO_OFFSET]
         offsets = Intervals.of(placed["offset"], placed["length"]) - seen
         seen = seen | offsets
@@ -91,18 +89,18 @@ def outsiders(partition: int, foreign: list[tuple[str, Rows]]) -> list[Finding]:
     return findings
 
 
-def double_owners(consumed: Consumed) -> list[Finding]:
+def double_owners(holdings: Holdings) -> list[Finding]:
     """Overlaps of two members' ownerships in time."""
     findings = []
-    for number, one in enumerate(consumed.ownerships):
-        for other in consumed.ownerships[number + 1 :]:
+    for number, one in enumerate(holdings.ownerships):
+        for other in holdings.ownerships[number + 1 :]:
             overlap_ns = min(one.end_at, other.end_at) - other.start_at
             if other.member == one.member or overlap_ns <= 0:
                 continue
             # Neither was told to have ended: then the end of time is no duration.
             how_long = "to the end" if overlap_ns > 1 << 62 else f"for {overlap_ns / 1e6:,.1f} ms"
-            text = f"{one.member} and {other.member} both owned partition {consumed.partition} {how_long}"
-            findings.append(Finding("double_owner", consumed.partition, 1, "consumer", text, at=other.start_at))
+            text = f"{one.member} and {other.member} both owned partition {holdings.partition} {how_long}"
+            findings.append(Finding("double_owner", holdings.partition, 1, "consumer", text, at=other.start_at))
     return findings
 
 
@@ -112,23 +110,25 @@ def two_values(produced: Produced, consumed: Consumed, *, identified: bool) -> l
     Where every message is `identified`, one that was handed over without its identity counts as another one.
     """
     rows = consumed.deliveries
-    rows = rows[(identified | (rows["producer"] != NO_PRODUCER)) & (rows["offset"] != NO_OFFSET)]
+    chosen = (identified | (rows["producer"] != NO_PRODUCER)) & (rows["offset"] != NO_OFFSET)
+    rows = rows if chosen.all() else rows[chosen]
     log = produced.log
     if produced.log_end is None:
         return _contradictions(produced.partition, rows)
     if not len(rows) or not len(log):
         return []
     held = Intervals(log["offset"], log["offset"] + log["length"])
-    i, j = overlapping(rows["offset"], rows["offset"] + rows["length"], held)
-    here = (identities(rows) - rows["offset"])[i]
+    start, end = np.ascontiguousarray(rows["offset"]), rows["offset"] + rows["length"]
+    i, j = overlapping(start, end, held)
+    here = (identities(rows) - start)[i]
     there = (identities(log) - log["offset"])[j]
-    named = rows["producer"][i] != NO_PRODUCER
-    wrong = (log["producer"][j] != rows["producer"][i]) | (named & (here != there))
-    first = np.maximum(rows["offset"][i], held.starts[j])[wrong]
-    last = np.minimum((rows["offset"] + rows["length"])[i], held.ends[j])[wrong]
-    offsets = Intervals.of(first, last - first)
-    if not len(offsets):
+    producer = rows["producer"][i]
+    wrong = (log["producer"][j] != producer) | ((producer != NO_PRODUCER) & (here != there))
+    if not wrong.any():
         return []
+    first = np.maximum(start[i], held.starts[j])[wrong]
+    last = np.minimum(end[i], held.ends[j])[wrong]
+    offsets = Intervals.of(first, last - first)
     text = f"{messages(offsets.total)} of partition {produced.partition} handed over as other than the log holds there"
     return [Finding("two_values", produced.partition, offsets.total, "consumer", text, offsets=offsets)]
 

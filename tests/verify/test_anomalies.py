@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.columns import Columns, joined
 from harness.verify import judge
 from tests.verify.facts import (
     Fact,
@@ -353,8 +354,9 @@ def test_misrouted_by_the_consumer() -> None:
             )
         )
     )
-    rows = given.streams[0].items[1]
+    rows = given.streams[0].deliveries.of(1)
     rows["asked"][-1] = 0
+    given.streams[0].deliveries = Columns(joined([given.streams[0].deliveries.of(0), rows]))
     verdict = judge(given)
     assert seen(verdict) == {"misrouted": 1}
     assert verdict["blamed"] == ["consumer"]

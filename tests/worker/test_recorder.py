@@ -12,7 +12,7 @@ from kafka_worker import recorder as recording
 from kafka_worker.payload import KEY, Payload
 from kafka_worker.recorder import ACK, DELIVER, DELIVER_KEYS, DiskError, Recorder
 
-from harness.recording import read_file
+from tests.recorded import read_file
 from tests.worker import plain_reader
 
 WORKER = Path(recording.__file__).parent.parent
@@ -154,7 +154,7 @@ def test_sigkill_in_an_open_frame_loses_nothing_that_was_begun(tmp_path, count):
     frames = plain_reader.read(tmp_path / "h.bin")[1]
     assert plain_reader.rows(frames, DELIVER_KEYS) == [(2, -1, row) for row in range(count)]
     assert frames[-1].flags == 1
-    found = read_file(tmp_path / "h.bin").rows(DELIVER_KEYS)
+    found = read_file(tmp_path / "h.bin").rows(DELIVER)
     assert sum(found["length"]) == count
     assert [int(row["seq"]) for row in found] == ([0, count - 1] if count > 1 else [0] * count)
 

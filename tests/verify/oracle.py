@@ -54,6 +54,7 @@ class Facts:
         self.log: dict[tuple[int, int], Message] = {}
         self.copies: dict[Message, list[int]] = {}
         self.marked: set[Message] = set()
+        self.marked_places: set[tuple[int, int]] = set()
         for number, line in enumerate(lines):
             self._take(number, line)
         self.holds = holds_of(lines)
@@ -81,6 +82,7 @@ class Facts:
             self.copies.setdefault(name(line), []).append(line["offset"])
             if line.get("aborted"):
                 self.marked.add(name(line))
+                self.marked_places.add((line["partition"], line["offset"]))
 
     def at(self, place: tuple[int, int]) -> Message | None:
         """The message at an offset: the log's, else the only one that the broker's acks put there."""
@@ -89,7 +91,20 @@ class Facts:
 
     def aborted(self, message: Message) -> bool:
         """ "Less those of aborted transactions": the producer said so, or the log marks it."""
-        return self.txn_state.get(self.txn_of.get(message, ("", None))) == "abort" or message in self.marked
+        return self.ended_badly(message) or message in self.marked
+
+    def ended_badly(self, message: Message) -> bool:
+        return self.txn_state.get(self.txn_of.get(message, ("", None))) == "abort"
+
+    def veiled(self, message: Message) -> bool:
+        """Under `read_committed` only, of a transaction whose end nobody knows and of which nothing was handed over.
+
+        It may have been aborted, or be open still, and then no sound consumer would show it.
+        """
+        txn = self.txn_of.get(message)
+        if txn is None or self.run["isolation"] == "read_uncommitted" or self.txn_state.get(txn) in ("commit", "abort"):
+            return False
+        return not any(self.txn_of.get(one.message) == txn for one in self.deliveries if one.message)
 
     def may_be_gone(self, message: Message) -> bool:
         """ "Gone: deleted by retention": below the log's start. An offset that nobody told may have been there too."""
@@ -156,6 +171,8 @@ def fate_of(message: Message, facts: Facts) -> str:
         return "unread"  # "A history without any `log_end` had no independent reader: ... *unread* at best."
     if message not in facts.copies:
         return "gone" if facts.may_be_gone(message) else "publish_loss"
+    if facts.veiled(message):
+        return "unread"
     offset = min(facts.copies[message])
     for hold in facts.holds:
         if hold.partition == partition:
@@ -169,8 +186,9 @@ def settled_by(hold: Hold, offset: int, facts: Facts) -> str | None:
     """What one ownership proves about a message in the log that nobody was ever handed.
 
     It began at or before the message: its position passes the message once, so a later offset handed over proves a
-    skip; so does its own offset, handed over as another message. It began behind it: then that start is either what the commit said (committed ahead), what the policy may
-    give (`latest` without a commit: nothing is proven), or illegal.
+    skip; so does its own offset, handed over as another message. It began behind it: then that start is either what
+    the commit said (committed ahead), what the policy may give (`latest` without a commit: nothing is proven), or
+    illegal.
     """
     start = hold.start()
     if start is None:
@@ -192,6 +210,10 @@ def stalled(message: Message, offset: int, facts: Facts) -> bool:
         return False
     holds = [hold for hold in facts.holds if hold.partition == message[1] and hold.open_at(end)]
     slow = any(number > end for hold in holds for number in hold.numbers)
+    # Nothing behind an open transaction is shown to readers of what is committed.
+    veiled = [place for place, other in facts.log.items() if place[0] == message[1] and facts.veiled(other)]
+    if any(place[1] < offset for place in veiled):
+        return False
     unsure = [hold for hold in holds if hold.start() is None and facts.run["reset"] == "latest"]
     return bool(holds) and not slow and len(unsure) < len(holds)
 
@@ -231,7 +253,7 @@ def anomalies_of(facts: Facts, waiting: list[Message]) -> dict[str, int]:
     }
     aborted = {one.message for one in facts.deliveries if one.message and facts.aborted(one.message)}
     return {
-        "log_duplicate": sum(len(offsets) - 1 for offsets in facts.copies.values()),
+        "log_duplicate": log_duplicates(facts),
         **again,
         "foreign": len({(one.partition, one.offset) for one in facts.deliveries if one.hold is None}),
         "double_owner": double_owners(facts.holds),
@@ -245,6 +267,12 @@ def anomalies_of(facts: Facts, waiting: list[Message]) -> dict[str, int]:
         "silent_send": sum(message not in facts.answer for message in facts.sent),
         "committed_at_risk": at_risk(facts, waiting),
     }
+
+
+def log_duplicates(facts: Facts) -> int:
+    """ "One identity at two offsets": every further copy; what the log marks as aborted is there for nobody."""
+    copies = [message for place, message in facts.log.items() if place not in facts.marked_places]
+    return len(copies) - len(set(copies))
 
 
 def redeliveries(facts: Facts) -> dict[str, int]:

@@ -193,6 +193,7 @@ class _Reader:
         self.deliveries: dict[str, list[Row]] = defaultdict(list)
         self.processed: dict[tuple[str, int, int], int] = {}
         self.corrupt: list[Row] = []
+        self.corrupt_at: set[int] = set()
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
@@ -267,12 +268,14 @@ class _Reader:
         self.deliveries[line["member"]].append(row)
         if line.get("corrupt"):
             self.corrupt.append(row)
+            self.corrupt_at.add(row.at)
 
     def _member_event(self, line: Line) -> None:
         self.events[line["member"]].append(Event(self.order, line["type"], line))
 
     def history(self, *, torn: bool) -> History:
         asked = _asked(self.columns, self.log_ends)
+        named = _by_offset(self.columns)
         acks = [_sent_home(row, asked) for row in self.columns["ack"]]
         log = [_at_home(row, asked) for row in self.columns["log"]]
         return History(
@@ -283,7 +286,7 @@ class _Reader:
             nacks=_columns(self.columns["nack"]),
             unknowns=_columns(self.columns["unknown"]),
             transactions=list(self.transactions.values()),
-            streams=[self._stream(member, asked) for member in self.events],
+            streams=[self._stream(member, asked, named) for member in self.events],
             log=_columns(log),
             log_ends=self.log_ends,
             stored=self.stored,
@@ -295,12 +298,29 @@ class _Reader:
             began=self.began,
         )
 
-    def _stream(self, member: str, asked: dict["Name", int]) -> Stream:
+    def _stream(self, member: str, asked: dict[Name, int], named: "Named") -> Stream:
         """One member's part. Where the file has `processed` lines, a delivery without its own was never finished."""
-        rows = [_at_home(row, asked) for row in self.deliveries[member]]
+        rows = [_at_home(self._named(row, named), asked) for row in self.deliveries[member]]
         if self.processed:
             rows = [row._replace(done=self.processed.get((member, row.partition, row.offset), NEVER)) for row in rows]
         return Stream(member, self.events[member], _columns(rows, merging=False))
+
+    def _named(self, row: Row, named: "Named") -> Row:
+        """A delivery without a readable identity has that of the message known to stand at its offset, if any is."""
+        if row.producer != NO_PRODUCER and row.at not in self.corrupt_at:
+            return row
+        there = named.get((row.partition, row.offset))
+        return row if there is None else row._replace(producer=there[0], seq=there[1])
+
+
+Named = dict[tuple[int, int], tuple[int, int]]
+"""Producer and seq by partition and offset."""
+
+
+def _by_offset(columns: dict[str, list[Row]]) -> Named:
+    """What stands where: as the log says, or, where it says nothing, as was told with an ack."""
+    rows = [row for kind in ("ack", "log") for row in columns[kind] if row.offset != NO_OFFSET]
+    return {(row.partition, row.offset): (row.producer, row.seq) for row in rows}
 
 
 def _columns(rows: list[Row], *, merging: bool = True) -> Columns:

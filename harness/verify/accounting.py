@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.verify.consuming import Consumed
-from harness.verify.findings import Finding
+from harness.verify.findings import LOSSES, Finding
 from harness.verify.ownership import Holdings
 from harness.verify.producing import Produced
 
-LOSSES = ("publish_loss", "skipped", "committed_ahead", "illegal_start")
 REDELIVERIES = ("legal_redelivery", "excess_redelivery", "repeat")
 COUNTS = ("sent", "acked", "nacked", "unknown", "aborted", "judged", "deliveries", "delivered")
 

@@ -10,7 +10,7 @@ survived because nobody died at that moment. What did get lost that way has the 
 from harness.columns import NO_OFFSET
 from harness.history import History
 from harness.verify.consuming import Consumed
-from harness.verify.findings import Finding, messages
+from harness.verify.findings import LOSSES, Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings
 from harness.verify.placing import offsets_of
@@ -20,16 +20,18 @@ from harness.verify.producing import Produced
 def lost_commits(holdings: Holdings) -> list[Finding]:
     """Acked commits of one partition that the group does not hold when it is looked at afterwards.
 
-    Of several commits only the last one before a look counts: it replaced the others. Once it was found missing, or a
-    failed attempt came after it that the broker may have taken all the same, later looks prove nothing against it.
+    Of several commits only the last one before a look counts: it replaced the others. A failed attempt may have been
+    taken all the same, so an offset that one named since proves nothing.
     """
     findings = []
-    failed = [(event.at, None) for event in holdings.failed_commits]
+    failed = [(event.at, event.data["offset"]) for event in holdings.failed_commits]
     told: Commit | None = None
-    for _, commit in sorted([*failed, *((commit.at, commit) for commit in holdings.commits)], key=lambda one: one[0]):
-        if commit is None or commit.member is not None:
+    for commit in holdings.commits:
+        if commit.member is not None:
             told = commit
         elif told is not None and told.offset is not None and (commit.offset is None or commit.offset < told.offset):
+            if commit.offset in [offset for at, offset in failed if told.at < at <= commit.at]:
+                continue
             text = (
                 f"commit {told.offset} of {told.member} for partition {holdings.partition} was acked; "
                 f"later {commit.said()}"
@@ -56,7 +58,8 @@ def at_risk(
             done = rows[rows["done"] <= commit.at]
             risky = risky | (judged.below(commit.offset) - Intervals.of(done["offset"], done["length"]))
     for finding in lost:
-        risky = risky - finding.offsets
+        if finding.kind in LOSSES:
+            risky = risky - finding.offsets
     if not len(risky):
         return []
     text = f"{messages(risky.total)} of partition {produced.partition} covered by a commit while unprocessed"

@@ -7,8 +7,8 @@ start. The first one that settles the message's fate decides:
   position only goes up, so the message will not come;
 - it began behind the message, and the commit in force when it began covers it: **committed ahead**. The group believes
   the message done; no later owner will ask for it;
-- it began behind the message without such a commit: **illegal start**, or the reset policy `latest`, which is the
-  scenario's own choice and therefore no proof of anything.
+- it began behind the message without such a commit: **illegal start**, or **unread** where the reset policy `latest`
+  gave that start, which is the scenario's own choice and therefore no proof of anything.
 
 What no ownership settles is **stalled** when somebody owned the partition at the end of the drain, else **unread**.
 
@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, joined
 from harness.history import Event, RunInfo
 from harness.verify.findings import Finding, messages
-from harness.verify.intervals import NOTHING, Intervals
+from harness.verify.intervals import MOST, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings, Ownership
-from harness.verify.placing import identities_at, offsets_of
-from harness.verify.producing import Produced, identity_set
+from harness.verify.placing import first_copies, identities_at, offsets_of
+from harness.verify.producing import Produced, identity_set, produced_after
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
         ownerships=holdings.ownerships,
         deliveries=rows[~away] if away.any() else rows,
         delivered=identity_set(rows[named & ~away]) | identities_at(by_offset, produced.log),
-        nowhere=by_offset - held if produced.log_end is not None else NOTHING,
+        # What lies below the log's start may have been there: retention deletes what was handed over, too.
+        nowhere=(by_offset - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
         strays=rows[away],
         strangers=int(rows["length"][strange].sum()),
     )
@@ -82,30 +83,38 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
 def undelivered(
     produced: Produced, consumed: Consumed, holdings: Holdings, run: RunInfo, drained: Event | None, hanging: Hanging
 ) -> list[Finding]:
-    """Why each judged message in the log was not handed over, or was handed over in vain."""
-    findings: list[Finding] = []
-    if produced.log_end is None:
-        unread = produced.judged - consumed.delivered
-        if len(unread):
-            text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
-            findings.append(Finding("unread", produced.partition, unread.total, "void", text, identities=unread))
-        return findings
-    in_log = produced.judged & produced.in_log
-    missing = _Open(produced.partition, offsets_of(in_log - consumed.delivered, produced.copies))
-    in_vain = NOTHING
-    if consumed.finished is not None:
-        in_vain = offsets_of(in_log & (consumed.delivered - consumed.finished), produced.copies)
-    findings += missing.in_hanging_transactions(hanging)
+    """Why each judged message was not handed over, or was handed over in vain."""
+    in_log = produced.judged & produced.in_log if produced.log_end is not None else NOTHING
+    missing = _Open(produced, offsets_of(in_log - consumed.delivered, produced.copies), run)
+    in_vain = _in_vain(produced, consumed)
+    findings = missing.in_hanging_transactions(hanging)
     for number, ownership in enumerate(consumed.ownerships):
         if not len(missing.offsets) and not len(in_vain):
             break
         commit = holdings.commit_in_force(ownership.start_at)
-        findings += missing.settle_by(ownership, commit, run)
+        findings += missing.settle_by(ownership, commit)
         in_flight = _in_flight(ownership, commit, in_vain, consumed.ownerships[:number])
         for finding in in_flight:
             in_vain = in_vain - finding.offsets
         findings += in_flight
-    return findings + missing.at_the_end(consumed.ownerships, holdings, run, drained, hanging)
+    findings += missing.at_the_end(holdings, drained, hanging)
+    unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
+    if len(unread):
+        text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
+        findings.append(Finding("unread", produced.partition, unread.total, "void", text, identities=unread))
+    return findings
+
+
+def _in_vain(produced: Produced, consumed: Consumed) -> Intervals:
+    """The offsets of judged messages that were handed over and never finished."""
+    if consumed.finished is None:
+        return NOTHING
+    names = produced.judged & (consumed.delivered - consumed.finished)
+    if produced.log_end is not None:
+        return offsets_of(names, produced.copies)
+    # Nobody read the log, but what was handed over had an offset there.
+    rows = consumed.deliveries
+    return offsets_of(names, first_copies(rows[(rows["done"] == NEVER) & (rows["offset"] != NO_OFFSET)]))
 
 
 def _start(ownership: Ownership, commit: Commit | None) -> int | None:
@@ -118,11 +127,13 @@ def _start(ownership: Ownership, commit: Commit | None) -> int | None:
 class _Open:
     """The offsets of a partition whose fate is still open, settled by one ownership after the other."""
 
-    def __init__(self, partition: int, offsets: Intervals) -> None:
-        self.partition = partition
+    def __init__(self, produced: Produced, offsets: Intervals, run: RunInfo) -> None:
+        self.produced = produced
+        self.partition = produced.partition
         self.offsets = offsets
+        self.run = run
 
-    def settle_by(self, ownership: Ownership, commit: Commit | None, run: RunInfo) -> list[Finding]:
+    def settle_by(self, ownership: Ownership, commit: Commit | None) -> list[Finding]:
         """What `ownership` settles, taken out of the open offsets."""
         start = _start(ownership, commit)
         if start is None or not len(self.offsets):
@@ -138,8 +149,10 @@ class _Open:
             )
             findings.append(self._finding("committed_ahead", covered, "client", text, ownership))
         illegal = jumped - covered
-        if len(illegal) and not self._reset_chose(commit, run):
-            behind = commit.said() if commit is not None else f"no commit and reset policy {run.reset}"
+        if self._reset_chose(commit):
+            findings += self._at_rest("unread", illegal, "void", f"behind which {ownership.member} started by `latest`")
+        elif len(illegal):
+            behind = commit.said() if commit is not None else f"no commit and reset policy {self.run.reset}"
             text = (
                 f"{messages(illegal.total)} in partition {self.partition} jumped over: "
                 f"{ownership.member} started at {start}, with {behind}"
@@ -156,10 +169,13 @@ class _Open:
             self.offsets = self.offsets - finding.offsets
         return findings
 
-    @staticmethod
-    def _reset_chose(commit: Commit | None, run: RunInfo) -> bool:
-        """Whether starting behind messages is what the reset policy gives: `latest` without a commit."""
-        return run.reset == "latest" and (commit is None or commit.offset is None)
+    def _reset_chose(self, commit: Commit | None) -> bool:
+        """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
+        that was out of range, because the log starts behind it."""
+        if self.run.reset != "latest":
+            return False
+        start = self.produced.log_end[0] if self.produced.log_end is not None else 0
+        return commit is None or commit.offset is None or commit.offset < start
 
     def in_hanging_transactions(self, hanging: Hanging) -> list[Finding]:
         """Messages of transactions of which nobody knows the end: if it was an abort, nobody was to be handed them."""
@@ -167,52 +183,33 @@ class _Open:
         self.offsets = self.offsets - doubtful
         return self._at_rest("unread", doubtful, "void", "of transactions whose end nobody told")
 
-    def at_the_end(
-        self,
-        ownerships: list[Ownership],
-        holdings: Holdings,
-        run: RunInfo,
-        drained: Event | None,
-        hanging: Hanging,
-    ) -> list[Finding]:
+    def at_the_end(self, holdings: Holdings, drained: Event | None, hanging: Hanging) -> list[Finding]:
         """Stalled if somebody owned the partition when the drain ended, else unread."""
         if not len(self.offsets):
             return []
-        holders = [
-            ownership
-            for ownership in ownerships
-            if drained is not None and ownership.start_at <= drained.at < ownership.end_at
-        ]
-        slow = drained is not None and (
-            self.partition in (drained.data.get("progressing") or ())
-            or any(len(holder.rows) and int(holder.rows["until"].max()) > drained.at for holder in holders)
-        )
-        if holders and not slow:
-            assert drained is not None
-            owner = holders[-1]
-            commit = holdings.commit_in_force(owner.start_at)
-            start = _start(owner, commit)
-            waiting = self.offsets.from_(start) if start is not None else self.offsets
-            if start is None and self._reset_chose(commit, run):
-                waiting = NOTHING
-            blocked = waiting.from_(hanging.stable) if hanging.stable is not None else NOTHING
-            waiting = waiting - blocked
-            stalled = self._at_rest(
-                "stalled",
-                waiting,
-                "consumer",
-                f"not handed over within {drained.data.get('waited_s')} s of waiting while {owner.member} owned it",
-            )
-            rest = self.offsets - waiting - blocked
-            return [
-                *stalled,
-                *self._at_rest("unread", blocked, "void", "behind a transaction whose end nobody told"),
-                *self._at_rest("unread", rest, "void", "behind which the reset policy had started"),
-            ]
-        why = "still being read when the wait ended" if slow else "not read: nobody owned it at the end"
         if drained is None:
-            why = "not read: the recording has no end of the drain"
-        return self._at_rest("unread", self.offsets, "void", why)
+            return self._at_rest("unread", self.offsets, "void", "not read: the recording has no end of the drain")
+        holders = [one for one in holdings.ownerships if one.start_at <= drained.at < one.end_at]
+        if not holders:
+            return self._at_rest("unread", self.offsets, "void", "not read: nobody owned it at the end")
+        if self.partition in (drained.data.get("progressing") or ()) or any(
+            len(holder.rows) and int(holder.rows["until"].max()) > drained.at for holder in holders
+        ):
+            return self._at_rest("unread", self.offsets, "void", "still being read when the wait ended")
+        owner = holders[-1]
+        late = self.offsets & offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
+        blocked = self.offsets.from_(hanging.stable) - late if hanging.stable is not None else NOTHING
+        start = _start(owner, holdings.commit_in_force(owner.start_at))
+        if start is None and self._reset_chose(holdings.commit_in_force(owner.start_at)):
+            start = MOST  # anywhere
+        jumped = self.offsets.below(start) - late - blocked if start is not None else NOTHING
+        waited = f"within {drained.data.get('waited_s')} s of waiting while {owner.member} owned it"
+        return [
+            *self._at_rest("stalled", self.offsets - late - blocked - jumped, "consumer", f"not handed over {waited}"),
+            *self._at_rest("unread", late, "void", "written when the wait was over"),
+            *self._at_rest("unread", blocked, "void", "behind a transaction whose end nobody told"),
+            *self._at_rest("unread", jumped, "void", "behind which the reset policy had started"),
+        ]
 
     def _at_rest(self, kind: str, offsets: Intervals, blame: str, why: str) -> list[Finding]:
         if not len(offsets):

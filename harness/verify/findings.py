@@ -14,6 +14,9 @@ FATES = (
     "unread",
     "gone",
 )
+LOSSES = ("publish_loss", "skipped", "committed_ahead", "illegal_start")
+"""Fates that are proven losses."""
+
 ANOMALIES = (
     "log_duplicate",
     "legal_redelivery",

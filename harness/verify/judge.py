@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.columns import NO_OFFSET, NO_PRODUCER, Rows
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
-from harness.history import History
+from harness.history import History, PartitionRows
 from harness.verify.accounting import Accounts, partition_account
 from harness.verify.commits import at_risk, lost_commits
 from harness.verify.consuming import Consumed, Hanging, read_consumed, undelivered
@@ -30,8 +30,8 @@ from harness.verify.producing import (
     read_produced,
     strangers,
 )
-from harness.verify.repeats import again, delivered_strays, double_owners, outsiders, two_values
-from harness.verify.transactions import Tally, aborted_numbers, hanging, torn_transactions, unsure_numbers
+from harness.verify.repeats import again, delivered_strays, double_owners, out_of_place, outsiders, two_values
+from harness.verify.transactions import Tally, aborted_numbers, hanging, torn_in, unsure_numbers
 
 SEVERITY = ("PASS", "UNKNOWN", "FAIL")
 EXIT_CODES = {"PASS": EXIT_PASS, "UNKNOWN": EXIT_UNKNOWN, "FAIL": EXIT_FAIL}
@@ -70,32 +70,37 @@ def judge(history: History) -> dict[str, Any]:
     aborted, unsure = aborted_numbers(history), unsure_numbers(history)
     away = _in_other_partitions(history)
     accounts, evidence, findings = Accounts(), Evidence(), list[Finding]()
-    for partition in sorted({*history.partitions(), *members.partitions()}):
+    odd = 0
+
+    def produced_of(partition: int, rows: PartitionRows) -> Produced:
+        elsewhere, log_end = away.get(partition, NOTHING), history.log_ends.get(partition)
+        return read_produced(partition, rows, aborted=aborted, elsewhere=elsewhere, log_end=log_end)
+
+    partitions = sorted({*history.partitions(), *members.partitions()})
+    for partition in partitions:
         rows = history.rows_of(partition)
-        produced = read_produced(
-            partition,
-            rows,
-            aborted=aborted,
-            elsewhere=away.get(partition, NOTHING),
-            log_end=history.log_ends.get(partition),
-        )
+        produced = produced_of(partition, rows)
         placing = _placing(produced)
         holdings = members.holdings(partition, placing)
         consumed = read_consumed(produced, holdings)
-        doubts = hanging(produced, rows.sends, unsure)
-        found = _judge_partition(history, holdings, produced, consumed, doubts)
+        found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure))
         found += _corrupt(partition, placing(rows.corrupt), rows.corrupt_log)
         accounts.add(partition_account(produced, consumed, holdings, found))
         evidence.add(found, Witnesses(history, rows, holdings))
         evidence.add_ownerships(holdings, history.began)
-        tally.show(partition, rows.sends, rows.log)
+        tally.show(produced)
+        odd += out_of_place(produced, consumed)
         # Counted, and told by their first messages: the sets, large where much is wrong, have served.
         findings += [replace(finding, offsets=NOTHING, identities=NOTHING) for finding in found]
-    for finding in torn_transactions(tally):
-        rows = history.rows_of(finding.partition)
-        evidence.add([finding], Witnesses(history, rows, members.holdings(finding.partition, lambda rows: rows)))
-        findings.append(finding)
-    return _verdict(history, accounts, findings, evidence)
+    for partition in partitions if tally.torn() else ():
+        rows = history.rows_of(partition)
+        found = torn_in(produced_of(partition, rows), tally)
+        evidence.add(found, Witnesses(history, rows, members.holdings(partition, lambda rows: rows)))
+        findings += found
+    doubts = tally.contradicted()
+    if odd:
+        doubts.append(f"{messages(odd)} handed over at offsets where the log holds nothing; it holds them elsewhere")
+    return _verdict(history, accounts, findings, evidence, doubts)
 
 
 def _judge_partition(
@@ -169,7 +174,9 @@ def _aborted_reads(history: History, produced: Produced, consumed: Consumed) -> 
     return [Finding("aborted_read", produced.partition, read.total, "consumer", text, identities=read)]
 
 
-def _verdict(history: History, accounts: Accounts, findings: list[Finding], evidence: Evidence) -> dict[str, Any]:
+def _verdict(
+    history: History, accounts: Accounts, findings: list[Finding], evidence: Evidence, odd: list[str]
+) -> dict[str, Any]:
     fates = dict.fromkeys(FATES, 0)
     anomalies = dict.fromkeys(ANOMALIES, 0)
     for finding in findings:
@@ -181,7 +188,7 @@ def _verdict(history: History, accounts: Accounts, findings: list[Finding], evid
         if finding.kind == "committed_ahead":
             ahead[finding.detail] += finding.count
     failures = [finding for finding in findings if _forbids(history, finding.kind)]
-    doubts = _doubts(history, total, fates)
+    doubts = [*_doubts(history, total, fates), *odd]
     # Absence proves nothing where evidence is gone: what looks lost may stand in the part that is missing.
     proven = failures if not history.damaged else []
     verdict = "FAIL" if proven else "UNKNOWN" if failures or doubts else "PASS"
@@ -246,17 +253,31 @@ def _doubts(history: History, total: dict[str, int], fates: dict[str, int]) -> l
         doubts.append(f"{messages(fates['unread'])} not read, and not proven lost")
     if fates["gone"]:
         doubts.append(f"{messages(fates['gone'])} deleted from the log during the run, which voids it")
-    # A fault that began and was never told to have bitten is one without effect, whatever its last line says.
-    begun = Counter(event.data["fault"] for event in history.faults if event.data["phase"] == "injecting")
-    injections = [event for event in history.faults if event.data["phase"] == "injected"]
-    injected = Counter(event.data["fault"] for event in injections)
-    bit = Counter(event.data["fault"] for event in injections if event.data.get("effect"))
-    doubts += [
-        f"fault {name} had no effect, so the run proves nothing about it"
-        for name, times in (begun | injected).items()
-        if bit[name] < times
+    return doubts + [
+        f"fault {name} had no effect, so the run proves nothing about it" for name in _faults_without_effect(history)
     ]
-    return doubts
+
+
+def _faults_without_effect(history: History) -> list[str]:
+    """Faults, each time that one was begun or injected, of which no line of that time tells what it did.
+
+    A fault that began and was never injected is one without effect, whatever its last line says.
+    """
+    times: dict[str, list[list[dict[str, Any]]]] = {}
+    for event in history.faults:
+        mine = times.setdefault(event.data["fault"], [])
+        phase = event.data["phase"]
+        again = phase == "injected" and mine and any(line["phase"] == "injected" for line in mine[-1])
+        if phase == "injecting" or again or not mine:
+            mine.append([])
+        mine[-1].append(event.data)
+
+    def bit(lines: list[dict[str, Any]]) -> bool:
+        injected = [line for line in lines if line["phase"] == "injected"]
+        refuted = any("effect" in line and not line["effect"] for line in injected)
+        return bool(injected) and not refuted and any(line.get("effect") for line in lines)
+
+    return [name for name, mine in times.items() if not all(bit(lines) for lines in mine)]
 
 
 def _notes(history: History, fates: dict[str, int], anomalies: dict[str, int]) -> list[str]:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.columns import NEVER, NO_OFFSET, Rows, joined
-from harness.history import Event, History, Stream
+from harness.history import Event, History
 from harness.verify.intervals import Intervals
 
 MEMBER_ENDS = ("leave", "killed", "crashed")
@@ -92,7 +92,7 @@ class Members:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._strict = [_says_what_it_owns(stream) for stream in history.streams]
+        self._strict = _say_what_they_own(history)
         self._ends = [
             [
                 (step, event)
@@ -144,14 +144,16 @@ def _partitions_of(event: Event) -> list[int]:
     return [event.data["partition"]] if event.type == "commit" else []
 
 
-def _says_what_it_owns(stream: Stream) -> bool:
-    """Whether every assignment of this member was told by the client, so that a delivery outside of one is foreign.
+def _say_what_they_own(history: History) -> list[bool]:
+    """Of each member, whether a delivery outside of an assignment is foreign, because the client tells them all.
 
-    A member that never told any assigned itself; one whose assignments were merely looked at from time to time
-    (`observed`) may own a partition a little before it was seen to.
+    A member that never told any assigned itself, unless it is of a group whose other members tell theirs. One whose
+    assignments were merely looked at from time to time (`observed`) may own a partition a little before it is seen to.
     """
-    told = [event.data for event in stream.events if event.type == "assign"]
-    return bool(told) and not any(data.get("observed") for data in told)
+    told = [[event.data for event in stream.events if event.type == "assign"] for stream in history.streams]
+    looked_at = [any(data.get("observed") for data in assigns) for assigns in told]
+    others = history.run.group is not None and any(told) and not any(looked_at)
+    return [(bool(assigns) and not seen) or others for assigns, seen in zip(told, looked_at, strict=True)]
 
 
 class _Player:

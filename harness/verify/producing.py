@@ -28,6 +28,7 @@ class Produced:
     unknown: Intervals  # no answer at all included
     silent: Intervals  # sends that never had an answer
     aborted: Intervals
+    sends: Rows
     acks: Rows
     log: Rows  # in offset order, identities of this partition only
     strays: Rows  # log entries whose identity names another partition
@@ -87,6 +88,7 @@ def read_produced(
         unknown=(unknown - acked - nacked) | silent,
         silent=silent,
         aborted=_aborted(rows.sends, log, aborted),
+        sends=rows.sends,
         acks=rows.acks,
         log=log,
         strays=strays,
@@ -109,6 +111,13 @@ def _aborted(sends: Rows, log: Rows, aborted: NDArray[np.bool_]) -> Intervals:
     if marked.any():
         gone = gone | (identity_set(log[marked]) - identity_set(log[~marked]))
     return gone
+
+
+def produced_after(produced: Produced, at: int) -> Intervals:
+    """What was sent or acked after a moment."""
+    return identity_set(produced.sends[produced.sends["until"] > at]) | identity_set(
+        produced.acks[produced.acks["until"] > at]
+    )
 
 
 def not_in_the_log(produced: Produced, delivered: Intervals) -> list[Finding]:

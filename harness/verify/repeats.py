@@ -12,6 +12,7 @@ from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
 from harness.verify.ownership import Holdings, Ownership
+from harness.verify.placing import first_copies, identities_at
 from harness.verify.producing import Produced
 
 
@@ -22,9 +23,23 @@ def again(holdings: Holdings) -> list[Finding]:
     for ownership in holdings.ownerships:
         if len(ownership.rows):
             findings += _inside(ownership)
-            findings += _between(ownership, ownership.offsets & before, holdings)
+            second = ownership.offsets & before
+            for _, rows in holdings.foreign:
+                second = second | _handed_before(ownership, rows)
+            findings += _between(ownership, second, holdings)
             before = before | ownership.offsets
     return findings
+
+
+def _handed_before(ownership: Ownership, foreign: Rows) -> Intervals:
+    """What an owner was handed after somebody had been handed it who did not own the partition."""
+    rows, before = ownership.rows, NOTHING
+    ends = rows["offset"] + rows["length"]
+    for row in foreign[foreign["offset"] != NO_OFFSET]:
+        mine = (rows["at"] > row["at"]) & (rows["offset"] < row["offset"] + row["length"]) & (ends > row["offset"])
+        taken = Intervals.of(rows["offset"][mine], rows["length"][mine])
+        before = before | (taken & Intervals.span(int(row["offset"]), int(row["offset"] + row["length"])))
+    return before
 
 
 def _inside(ownership: Ownership) -> list[Finding]:
@@ -131,6 +146,23 @@ def two_values(produced: Produced, consumed: Consumed, *, identified: bool) -> l
     offsets = Intervals.of(first, last - first)
     text = f"{messages(offsets.total)} of partition {produced.partition} handed over as other than the log holds there"
     return [Finding("two_values", produced.partition, offsets.total, "consumer", text, offsets=offsets)]
+
+
+def out_of_place(produced: Produced, consumed: Consumed) -> int:
+    """How many messages were handed over at an offset where the log holds nothing, while it holds them elsewhere.
+
+    A second copy that compaction has taken since would explain it, so it proves nothing; but it is no matter of course.
+    """
+    if produced.log_end is None:
+        return 0
+    rows = consumed.deliveries
+    rows = rows[(rows["producer"] != NO_PRODUCER) & (rows["offset"] >= produced.log_end[0])]
+    offsets = Intervals.of(rows["offset"], rows["length"])
+    strange = offsets - Intervals.of(produced.log["offset"], produced.log["length"])
+    strange = strange - Intervals.of(produced.strays["offset"], produced.strays["length"])
+    if not len(strange):
+        return 0
+    return (identities_at(strange, first_copies(rows)) & produced.in_log).total
 
 
 def _contradictions(partition: int, rows: Rows) -> list[Finding]:

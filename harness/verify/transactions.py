@@ -1,8 +1,9 @@
 """Pure: whether transactions are whole: what was written in one is visible all together, or not at all.
 
 A message of a transaction is *visible* when the log holds it and does not mark it as aborted. Of a committed one
-everything must be visible; of one whose end is not known, everything or nothing; of an aborted one nothing (where the
-log marks at least one of its messages as aborted, for a reader may not know of aborts at all).
+everything must be visible that was not refused, and nothing may be marked; of one whose end is not known, everything or
+nothing; of an aborted one nothing (where the log marks at least one of its messages as aborted, for a reader may not
+know of aborts at all).
 
 One partition is not enough to say so, hence `Tally`: it is shown every partition, and asked at the end.
 """
@@ -39,24 +40,30 @@ class Tally:
         self.total, self.shown, self.marked = (np.zeros(count, np.int64) for _ in range(3))
         self.unread = np.zeros(count, bool)
 
-    def show(self, partition: int, sends: Rows, log: Rows) -> None:
+    def show(self, produced: Produced) -> None:
         """Add one partition."""
-        sends = sends[sends["txn"] > 0]
+        sends = produced.sends[produced.sends["txn"] > 0]
         if not len(sends):
             return
-        if partition not in self.history.log_ends:
+        if produced.log_end is None:
             self.unread[sends["txn"]] = True
             return
-        np.add.at(self.total, sends["txn"], sends["length"])
-        for counts, entries in ((self.shown, log[~log["aborted"]]), (self.marked, log[log["aborted"]])):
-            np.add.at(counts, sends["txn"], _held(sends, identity_set(entries)))
+        for counts, entries in (
+            (self.total, _written(produced)),
+            (self.shown, _visible(produced)),
+            (self.marked, identity_set(produced.log[produced.log["aborted"]])),
+        ):
+            np.add.at(counts, sends["txn"], _held(sends, entries))
 
     def torn(self) -> dict[int, str]:
         """What is wrong, in words, by number of transaction."""
         wrong = {}
         for number, transaction in enumerate(self.history.transactions, 1):
             shown, total = int(self.shown[number]), int(self.total[number])
-            torn = shown > 0 and self.marked[number] > 0 if transaction.state == "abort" else 0 < shown < total
+            marked = self.marked[number] > 0
+            torn = shown > 0 and marked if transaction.state == "abort" else 0 < shown < total
+            if transaction.state == "commit":
+                torn = torn or marked
             if torn and not self.unread[number]:
                 wrong[number] = (
                     f"transaction {transaction.name} ({transaction.state}) is torn: "
@@ -64,20 +71,36 @@ class Tally:
                 )
         return wrong
 
+    def contradicted(self) -> list[str]:
+        """Transactions told as committed of which the log says that they were aborted: whom to believe?"""
+        return [
+            f"transaction {transaction.name} was told as committed; the log marks {messages(int(marked))} as aborted"
+            for transaction, marked in zip(self.history.transactions, self.marked[1:].tolist(), strict=True)
+            if transaction.state == "commit" and marked
+        ]
 
-def torn_transactions(tally: Tally) -> list[Finding]:
-    """The messages that should be visible and are not, or are and should not, by transaction and partition."""
-    history, findings = tally.history, []
+
+def torn_in(produced: Produced, tally: Tally) -> list[Finding]:
+    """One partition's messages that should be visible and are not, or are and should not, by transaction."""
+    findings, sends = [], produced.sends
     for number, text in tally.torn().items():
-        aborted = history.transactions[number - 1].state == "abort"
-        for partition in sorted(history.log_ends):
-            sends, log = history.sends.of(partition), history.log.of(partition)
-            sent = identity_set(sends[sends["txn"] == number])
-            visible = identity_set(log[~log["aborted"]])
-            wrong = sent & visible if aborted else sent - visible
-            if len(wrong):
-                findings.append(Finding("torn_transaction", partition, wrong.total, "broker", text, identities=wrong))
+        sent = identity_set(sends[sends["txn"] == number])
+        visible = _visible(produced)
+        aborted = tally.history.transactions[number - 1].state == "abort"
+        wrong = sent & visible if aborted else (sent & _written(produced)) - visible
+        if len(wrong):
+            partition = produced.partition
+            findings.append(Finding("torn_transaction", partition, wrong.total, "broker", text, identities=wrong))
     return findings
+
+
+def _written(produced: Produced) -> Intervals:
+    """What transactions consist of: what was not refused."""
+    return produced.sent - produced.nacked
+
+
+def _visible(produced: Produced) -> Intervals:
+    return identity_set(produced.log[~produced.log["aborted"]]) - produced.nacked
 
 
 def aborted_numbers(history: History) -> NDArray[np.bool_]:
@@ -101,9 +124,9 @@ def unsure_numbers(history: History) -> NDArray[np.bool_]:
     return unsure
 
 
-def hanging(produced: Produced, sends: Rows, unsure: NDArray[np.bool_]) -> Hanging:
+def hanging(produced: Produced, unsure: NDArray[np.bool_]) -> Hanging:
     """What transactions of unknown end leave in doubt in one partition."""
-    doubtful = sends[unsure[sends["txn"]]] if unsure.any() else sends[:0]
+    doubtful = produced.sends[unsure[produced.sends["txn"]]] if unsure.any() else produced.sends[:0]
     if not len(doubtful):
         return Hanging()
     offsets = offsets_of(identity_set(doubtful) & produced.in_log, produced.copies)

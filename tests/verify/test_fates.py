@@ -130,7 +130,7 @@ def test_committed_ahead_needs_a_next_owner() -> None:
     verdict = verdict_of(
         acked(0, 1, 2), assign("c1"), deliver("c1", 0, 1), commit("c1", 3), ended("c1"), drained(), log(0, 1, 2)
     )
-    assert seen(verdict) == {"unread": 1}
+    assert seen(verdict) == {"unread": 1, "committed_at_risk": 1}
     assert verdict["verdict"] == "UNKNOWN"
 
 

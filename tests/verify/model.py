@@ -31,8 +31,8 @@ class World:
             **fixed,
         }
         self.lines: list[Line] = [self.run]
-        self.broker = Broker(self)
         self.group = Group(self)
+        self.broker = Broker(self)
 
     def tell(self, kind: str, **keys: Any) -> None:
         self.lines.append({"type": kind, **keys})

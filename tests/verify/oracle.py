@@ -246,10 +246,12 @@ def anomalies_of(facts: Facts, waiting: list[Message]) -> dict[str, int]:
     handed = {delivery.told for delivery in facts.deliveries if delivery.told and not delivery.corrupt}
     unsent = {message for message in handed | set(facts.copies) if facts.answer.get(message) == "nack"}
     unsent |= (handed | set(facts.copies)) - set(facts.sent)
+    told = {(message[1], offset) for message, offset in facts.told_offset.items()}
     nowhere = {
         (one.partition, one.offset)
         for one in facts.deliveries
-        if one.message is None and one.partition in facts.ends and one.offset >= facts.ends[one.partition]
+        if one.message is None and one.offset >= facts.ends.get(one.partition, one.offset + 1)
+        if not one.corrupt and (one.partition, one.offset) not in told
     }
     aborted = {one.message for one in facts.deliveries if one.message and facts.aborted(one.message)}
     return {

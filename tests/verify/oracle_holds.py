@@ -109,8 +109,8 @@ def deliveries_of(
         if line.get("producer") is not None and line.get("seq") is not None:
             told = (line["producer"], line["partition"], line["seq"])
         corrupt = bool(line.get("corrupt"))
-        # "A delivery whose checksum is wrong still delivers its offset": its own words are worth nothing.
-        message = message_at(place) if corrupt or told is None else told
+        # "A delivery whose checksum is wrong still delivers its offset": its own words come second.
+        message = (message_at(place) or told) if corrupt or told is None else told
         finished = [
             later
             for later, other in done

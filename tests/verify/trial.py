@@ -20,8 +20,10 @@ Line = dict[str, Any]
 
 def difference(lines: list[Line], tail: bytes = b"") -> dict[str, tuple[Any, Any]]:
     """Keys of the verdict in which judge and oracle differ: (judge, oracle). Nested counts one by one."""
-    verdict = judge(read(written(lines) + tail))
-    expected = opinion(lines, torn=bool(tail))
+    return unlike(judge(read(written(lines) + tail)), opinion(lines, torn=bool(tail)))
+
+
+def unlike(verdict: dict[str, Any], expected: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     found = {}
     for key, value in expected.items():
         if isinstance(value, dict):

@@ -9,7 +9,7 @@ one partition at a time.
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ ROW = np.dtype(
     align=True,
 )
 
+RAW = np.dtype((np.void, ROW.itemsize))
+
 Rows = NDArray[np.void]
 
 SEQ_BITS = 44
@@ -70,9 +72,19 @@ def no_rows() -> Rows:
 
 def joined(parts: Iterable[Rows]) -> Rows:
     parts = [part for part in parts if len(part)]
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts) if parts else no_rows()
+    if len(parts) < 2:
+        return parts[0] if parts else no_rows()
+    # As plain bytes: numpy would compare and copy structured rows field by field.
+    rows: Rows = np.concatenate([np.ascontiguousarray(part).view(RAW) for part in parts]).view(ROW)
+    return rows
+
+
+def chosen(rows: Rows, which: NDArray[Any]) -> Rows:
+    """The rows of a mask, of places or of an order; the same array where the mask leaves nothing out."""
+    if which.dtype == np.bool_ and which.all():
+        return rows
+    picked: Rows = np.ascontiguousarray(rows).view(RAW)[which].view(ROW)
+    return picked
 
 
 def stretches(rows: Rows) -> Rows:
@@ -100,7 +112,7 @@ def stretches(rows: Rows) -> Rows:
     begins = np.concatenate(([True], ~continues))
     first = np.flatnonzero(begins)
     last = np.concatenate((first[1:] - 1, [len(rows) - 1]))
-    merged = rows[first]
+    merged = chosen(rows, first)
     merged["length"] = np.add.reduceat(length, first)
     for name in ("until", "done"):
         merged[name] = rows[name][last]
@@ -213,12 +225,12 @@ class Columns:
             last = [part for partition in partitions for part in self._take_last(partition)]
             pile = joined([*last, pile])
         if len(partitions) > 1:
-            pile = pile[np.argsort(pile["partition"], kind="stable")]
+            pile = chosen(pile, np.argsort(pile["partition"], kind="stable"))
         if self._merging:
             pile = stretches(pile)
         edges = [*np.searchsorted(pile["partition"], partitions).tolist(), len(pile)]
         for number, partition in enumerate(partitions):
-            self._hold(partition, pile[edges[number] : edges[number + 1]].copy())
+            self._hold(partition, pile[edges[number] : edges[number + 1]].view(RAW).copy().view(ROW))
         if self._spill is not None:
             self._spill.relieve()
 

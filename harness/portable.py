@@ -194,6 +194,7 @@ class _Reader:
         self.processed: dict[tuple[str, int, int], int] = {}
         self.corrupt: list[Row] = []
         self.corrupt_at: set[int] = set()
+        self.sent: set[Name] = set()
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
@@ -276,13 +277,15 @@ class _Reader:
     def history(self, *, torn: bool) -> History:
         asked = _asked(self.columns, self.log_ends)
         named = _by_offset(self.columns)
+        self.sent = {row.name for row in self.columns["send"]}
         acks = [_sent_home(row, asked) for row in self.columns["ack"]]
         log = [_at_home(row, asked) for row in self.columns["log"]]
         return History(
             run=self.run,
             producers=list(self.producers),
-            sends=_columns(self.columns["send"]),
-            acks=_columns(acks),
+            # Not merged: of each it is asked whether it came before the end of the wait.
+            sends=_columns(self.columns["send"], merging=False),
+            acks=_columns(acks, merging=False),
             nacks=_columns(self.columns["nack"]),
             unknowns=_columns(self.columns["unknown"]),
             transactions=list(self.transactions.values()),
@@ -310,7 +313,10 @@ class _Reader:
         if row.producer != NO_PRODUCER and row.at not in self.corrupt_at:
             return row
         there = named.get((row.partition, row.offset))
-        return row if there is None else row._replace(producer=there[0], seq=there[1])
+        if there is not None:
+            return row._replace(producer=there[0], seq=there[1])
+        # What a broken payload says of itself is evidence of nothing, unless somebody did send it.
+        return row if row.name in self.sent else row._replace(producer=NO_PRODUCER, seq=0)
 
 
 Named = dict[tuple[int, int], tuple[int, int]]
@@ -319,8 +325,12 @@ Named = dict[tuple[int, int], tuple[int, int]]
 
 def _by_offset(columns: dict[str, list[Row]]) -> Named:
     """What stands where: as the log says, or, where it says nothing, as was told with an ack."""
-    rows = [row for kind in ("ack", "log") for row in columns[kind] if row.offset != NO_OFFSET]
-    return {(row.partition, row.offset): (row.producer, row.seq) for row in rows}
+    told: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
+    for row in columns["ack"]:
+        told[row.partition, row.offset].add((row.producer, row.seq))
+    # Where two acks name one offset, one of them is wrong, and nothing tells which.
+    named = {place: next(iter(names)) for place, names in told.items() if len(names) == 1}
+    return named | {(row.partition, row.offset): (row.producer, row.seq) for row in columns["log"]}
 
 
 def _columns(rows: list[Row], *, merging: bool = True) -> Columns:

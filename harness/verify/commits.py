@@ -7,14 +7,14 @@ offset before it, with no other attempt to commit in between.
 survived because nobody died at that moment. What did get lost that way has the fate committed ahead instead.
 """
 
-from harness.columns import NO_OFFSET
+from harness.columns import NO_OFFSET, chosen
 from harness.history import History
-from harness.verify.consuming import Consumed
+from harness.verify.consuming import RESET_POLICY, Consumed, names_of
 from harness.verify.findings import LOSSES, Finding, messages
-from harness.verify.intervals import NOTHING, Intervals
+from harness.verify.intervals import NOTHING
 from harness.verify.ownership import Commit, Holdings
-from harness.verify.placing import offsets_of
-from harness.verify.producing import Produced
+from harness.verify.placing import first_copies, offsets_of
+from harness.verify.producing import Produced, identity_set
 
 
 def lost_commits(holdings: Holdings) -> list[Finding]:
@@ -46,19 +46,23 @@ def at_risk(
 ) -> list[Finding]:
     """Messages of one partition that some commit covered while they were unfinished, without being lost by it.
 
+    What the reset policy jumped was lost to the group before any commit, and every sound client's commit covers it.
     Needs to know when the application finished with each message, so it is measured only where the history says so.
     """
     if not history.exact_times:
         return []
-    judged = offsets_of(produced.judged & produced.in_log, produced.copies)
+    # Where nobody read the log, an ack tells where a message stands.
+    read = produced.log_end is not None
+    places = produced.copies if read else first_copies(chosen(produced.acks, produced.acks["offset"] != NO_OFFSET))
+    judged = produced.judged & identity_set(places)
     risky = NOTHING
-    rows = consumed.deliveries[consumed.deliveries["offset"] != NO_OFFSET]
+    rows = consumed.deliveries
     for commit in holdings.commits:
         if commit.offset is not None:
-            done = rows[rows["done"] <= commit.at]
-            risky = risky | (judged.below(commit.offset) - Intervals.of(done["offset"], done["length"]))
+            unfinished = judged - names_of(chosen(rows, rows["done"] <= commit.at), produced.log)
+            risky = risky | offsets_of(unfinished, places).below(commit.offset)
     for finding in lost:
-        if finding.kind in LOSSES:
+        if finding.kind in LOSSES or finding.detail == RESET_POLICY:
             risky = risky - finding.offsets
     if not len(risky):
         return []

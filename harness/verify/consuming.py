@@ -18,13 +18,16 @@ and a commit covered it, it is committed ahead, *in flight*; otherwise being han
 
 from dataclasses import dataclass
 
-from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, joined
+from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, chosen, joined, no_rows
 from harness.history import Event, RunInfo
 from harness.verify.findings import Finding, messages
-from harness.verify.intervals import MOST, NOTHING, Intervals
+from harness.verify.intervals import EVERYTHING, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings, Ownership
-from harness.verify.placing import first_copies, identities_at, offsets_of
+from harness.verify.placing import at_offsets, identities_at, offsets_of, within
 from harness.verify.producing import Produced, identity_set, produced_after
+
+RESET_POLICY = "reset_policy"
+"""What tells messages that were left unread because `latest` started behind them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Consumed:
 
     partition: int
     ownerships: list[Ownership]
+    offsets: Intervals  # handed over to anybody
     deliveries: Rows  # of all owners and outsiders
     delivered: Intervals
     nowhere: Intervals  # offsets handed over without identity at which the log holds nothing
@@ -59,25 +63,37 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     named = rows["producer"] != NO_PRODUCER
     away = named & (rows["asked"] != produced.partition)
     strange = ~named & (rows["offset"] == NO_OFFSET)
-    nameless = rows[~named & ~strange]
-    by_offset = Intervals.of(nameless["offset"], nameless["length"])
+    deliveries = chosen(rows, ~away)
+    nameless = _placed_offsets(chosen(rows, ~named))
     held = Intervals.of(produced.log["offset"], produced.log["length"])
-    consumed = Consumed(
+    offsets = _placed_offsets(joined(rows for _, rows in holdings.foreign))
+    for ownership in holdings.ownerships:
+        offsets = offsets | ownership.offsets
+    done = deliveries["done"] != NEVER
+    return Consumed(
         partition=produced.partition,
         ownerships=holdings.ownerships,
-        deliveries=rows[~away] if away.any() else rows,
-        delivered=identity_set(rows[named & ~away]) | identities_at(by_offset, produced.log),
+        offsets=offsets,
+        deliveries=deliveries,
+        delivered=names_of(deliveries, produced.log),
         # What lies below the log's start may have been there: retention deletes what was handed over, too.
-        nowhere=(by_offset - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
-        strays=rows[away],
+        nowhere=(nameless - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
+        strays=chosen(rows, away),
         strangers=int(rows["length"][strange].sum()),
+        finished=None if done.all() else names_of(chosen(deliveries, done), produced.log),
     )
-    if (consumed.deliveries["done"] == NEVER).any():
-        done = consumed.deliveries[consumed.deliveries["done"] != NEVER]
-        nameless = done[(done["producer"] == NO_PRODUCER) & (done["offset"] != NO_OFFSET)]
-        by_offset = Intervals.of(nameless["offset"], nameless["length"])
-        consumed.finished = identity_set(done) | identities_at(by_offset, produced.log)
-    return consumed
+
+
+def _placed_offsets(rows: Rows) -> Intervals:
+    """The offsets of rows that have one."""
+    rows = chosen(rows, rows["offset"] != NO_OFFSET)
+    return Intervals.of(rows["offset"], rows["length"])
+
+
+def names_of(deliveries: Rows, log: Rows) -> Intervals:
+    """The identities of deliveries; what carries none is named by the log at its offset."""
+    nameless = chosen(deliveries, deliveries["producer"] == NO_PRODUCER)
+    return identity_set(deliveries) | identities_at(_placed_offsets(nameless), log)
 
 
 def undelivered(
@@ -95,7 +111,7 @@ def undelivered(
         findings += missing.settle_by(ownership, commit)
         in_flight = _in_flight(ownership, commit, in_vain, consumed.ownerships[:number])
         for finding in in_flight:
-            in_vain = in_vain - finding.offsets
+            in_vain = within(in_vain, EVERYTHING - finding.identities)
         findings += in_flight
     findings += missing.at_the_end(holdings, drained, hanging)
     unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
@@ -105,16 +121,15 @@ def undelivered(
     return findings
 
 
-def _in_vain(produced: Produced, consumed: Consumed) -> Intervals:
-    """The offsets of judged messages that were handed over and never finished."""
+def _in_vain(produced: Produced, consumed: Consumed) -> Rows:
+    """Deliveries of judged messages that were never finished, each with its identity and where it was handed over."""
     if consumed.finished is None:
-        return NOTHING
+        return no_rows()
     names = produced.judged & (consumed.delivered - consumed.finished)
-    if produced.log_end is not None:
-        return offsets_of(names, produced.copies)
-    # Nobody read the log, but what was handed over had an offset there.
-    rows = consumed.deliveries
-    return offsets_of(names, first_copies(rows[(rows["done"] == NEVER) & (rows["offset"] != NO_OFFSET)]))
+    rows = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
+    named = within(chosen(rows, rows["producer"] != NO_PRODUCER), names)
+    nameless = _placed_offsets(chosen(rows, rows["producer"] == NO_PRODUCER))
+    return joined([named, within(at_offsets(produced.log, nameless), names)])
 
 
 def _start(ownership: Ownership, commit: Commit | None) -> int | None:
@@ -138,36 +153,30 @@ class _Open:
         start = _start(ownership, commit)
         if start is None or not len(self.offsets):
             return []
-        findings = []
+        where, who = f"{{n}} in partition {self.partition}", ownership.member
+        findings: list[Finding] = []
+        if commit is not None and commit.offset is not None:
+            findings += self._take(
+                "committed_ahead",
+                self.offsets.below(min(start, commit.offset)),
+                "client",
+                f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}",
+                ownership,
+                "never_handed_over",
+            )
         jumped = self.offsets.below(start)
-        covered = jumped.below(commit.offset) if commit is not None and commit.offset is not None else NOTHING
-        if len(covered):
-            assert commit is not None
-            text = (
-                f"{messages(covered.total)} in partition {self.partition} never handed over to anybody, "
-                f"though {commit.said()} when {ownership.member} took over at {start}"
-            )
-            findings.append(self._finding("committed_ahead", covered, "client", text, ownership))
-        illegal = jumped - covered
         if self._reset_chose(commit):
-            findings += self._at_rest("unread", illegal, "void", f"behind which {ownership.member} started by `latest`")
-        elif len(illegal):
+            text = f"{where} not read: behind them {who} started at {start}, by reset policy latest"
+            findings += self._take("unread", jumped, "void", text, ownership, RESET_POLICY)
+        else:
             behind = commit.said() if commit is not None else f"no commit and reset policy {self.run.reset}"
-            text = (
-                f"{messages(illegal.total)} in partition {self.partition} jumped over: "
-                f"{ownership.member} started at {start}, with {behind}"
-            )
-            findings.append(self._finding("illegal_start", illegal, "consumer", text, ownership))
-        skipped = self.offsets.from_(start).below(ownership.reached)
-        if len(skipped):
-            text = (
-                f"{messages(skipped.total)} skipped in partition {self.partition}: {ownership.member} started at "
-                f"{start} and was handed offset {ownership.reached - 1} without them"
-            )
-            findings.append(self._finding("skipped", skipped, "consumer", text, ownership))
-        for finding in findings:
-            self.offsets = self.offsets - finding.offsets
-        return findings
+            text = f"{where} jumped over: {who} started at {start}, with {behind}"
+            findings += self._take("illegal_start", jumped, "consumer", text, ownership)
+        text = (
+            f"{{n}} skipped in partition {self.partition}: {who} started at {start} "
+            f"and was handed offset {ownership.reached - 1} without them"
+        )
+        return findings + self._take("skipped", self.offsets.below(ownership.reached), "consumer", text, ownership)
 
     def _reset_chose(self, commit: Commit | None) -> bool:
         """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
@@ -179,66 +188,79 @@ class _Open:
 
     def in_hanging_transactions(self, hanging: Hanging) -> list[Finding]:
         """Messages of transactions of which nobody knows the end: if it was an abort, nobody was to be handed them."""
-        doubtful = self.offsets & hanging.offsets
-        self.offsets = self.offsets - doubtful
-        return self._at_rest("unread", doubtful, "void", "of transactions whose end nobody told")
+        return self._unread(hanging.offsets, "of transactions whose end nobody told")
 
     def at_the_end(self, holdings: Holdings, drained: Event | None, hanging: Hanging) -> list[Finding]:
         """Stalled if somebody owned the partition when the drain ended, else unread."""
         if not len(self.offsets):
             return []
         if drained is None:
-            return self._at_rest("unread", self.offsets, "void", "not read: the recording has no end of the drain")
+            return self._unread(self.offsets, "not read: the recording has no end of the drain")
         holders = [one for one in holdings.ownerships if one.start_at <= drained.at < one.end_at]
         if not holders:
-            return self._at_rest("unread", self.offsets, "void", "not read: nobody owned it at the end")
+            return self._unread(self.offsets, "not read: nobody owned it at the end")
         if self.partition in (drained.data.get("progressing") or ()) or any(
             len(holder.rows) and int(holder.rows["until"].max()) > drained.at for holder in holders
         ):
-            return self._at_rest("unread", self.offsets, "void", "still being read when the wait ended")
-        owner = holders[-1]
-        late = self.offsets & offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
-        blocked = self.offsets.from_(hanging.stable) - late if hanging.stable is not None else NOTHING
-        start = _start(owner, holdings.commit_in_force(owner.start_at))
-        if start is None and self._reset_chose(holdings.commit_in_force(owner.start_at)):
-            start = MOST  # anywhere
-        jumped = self.offsets.below(start) - late - blocked if start is not None else NOTHING
-        waited = f"within {drained.data.get('waited_s')} s of waiting while {owner.member} owned it"
-        return [
-            *self._at_rest("stalled", self.offsets - late - blocked - jumped, "consumer", f"not handed over {waited}"),
-            *self._at_rest("unread", late, "void", "written when the wait was over"),
-            *self._at_rest("unread", blocked, "void", "behind a transaction whose end nobody told"),
-            *self._at_rest("unread", jumped, "void", "behind which the reset policy had started"),
-        ]
+            return self._unread(self.offsets, "still being read when the wait ended")
+        late = offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
+        findings = self._unread(late, "written when the wait was over")
+        if hanging.stable is not None:
+            blocked = self.offsets.from_(hanging.stable)
+            findings += self._unread(blocked, "behind a transaction whose end nobody told")
+        waited = f"within {drained.data.get('waited_s')} s of waiting"
+        for holder in reversed(holders):
+            text = f"{{n}} in partition {self.partition} not handed over {waited} while {holder.member} owned it"
+            awaited = self._awaited_by(holder, holdings.commit_in_force(holder.start_at))
+            findings += self._take("stalled", awaited, "consumer", text)
+        return findings + self._unread(self.offsets, "behind which the reset policy had started")
 
-    def _at_rest(self, kind: str, offsets: Intervals, blame: str, why: str) -> list[Finding]:
+    def _awaited_by(self, holder: Ownership, commit: Commit | None) -> Intervals:
+        """What an owner was still to be handed: all from its start on, which `latest` may have put anywhere."""
+        start = _start(holder, commit)
+        if start is None:
+            return NOTHING if self._reset_chose(commit) else self.offsets
+        return self.offsets.from_(start)
+
+    def _unread(self, offsets: Intervals, why: str) -> list[Finding]:
+        return self._take("unread", offsets, "void", f"{{n}} in partition {self.partition} {why}")
+
+    def _take(
+        self,
+        kind: str,
+        offsets: Intervals,
+        blame: str,
+        text: str,
+        ownership: Ownership | None = None,
+        detail: str = "",
+    ) -> list[Finding]:
+        """Those of the offsets that are still open have this fate, and are open no longer. text: `{n}` is how many."""
+        offsets = self.offsets & offsets
         if not len(offsets):
             return []
-        text = f"{messages(offsets.total)} in partition {self.partition} {why}"
-        return [self._finding(kind, offsets, blame, text, None)]
-
-    def _finding(self, kind: str, offsets: Intervals, blame: str, text: str, ownership: Ownership | None) -> Finding:
-        at = ownership.start_at if ownership is not None else None
-        detail = "never_handed_over" if kind == "committed_ahead" else ""
-        return Finding(kind, self.partition, offsets.total, blame, text, offsets=offsets, detail=detail, at=at)
+        self.offsets = self.offsets - offsets
+        count, at = offsets.total, ownership.start_at if ownership is not None else None
+        text = text.format(n=messages(count))
+        return [Finding(kind, self.partition, count, blame, text, offsets, detail=detail, at=at)]
 
 
-def _in_flight(
-    ownership: Ownership, commit: Commit | None, in_vain: Intervals, earlier: list[Ownership]
-) -> list[Finding]:
+def _in_flight(ownership: Ownership, commit: Commit | None, in_vain: Rows, earlier: list[Ownership]) -> list[Finding]:
     """What died unprocessed in an earlier owner's hands while a commit covered it, settled by its next owner."""
     start = _start(ownership, commit)
     if start is None or commit is None or commit.offset is None or not len(in_vain):
         return []
-    rows = joined(other.rows for other in earlier if other.end_at <= ownership.start_at)
-    lost = (in_vain & Intervals.of(rows["offset"], rows["length"])).below(min(start, commit.offset))
-    if not len(lost):
+    handed = NOTHING
+    for other in earlier:
+        if other.end_at <= ownership.start_at:
+            handed = handed | other.offsets
+    lost = (handed & Intervals.of(in_vain["offset"], in_vain["length"])).below(min(start, commit.offset))
+    names = identity_set(at_offsets(in_vain, lost))
+    if not len(names):
         return []
+    partition, count = ownership.partition, names.total
     text = (
-        f"{messages(lost.total)} in partition {ownership.partition} handed over and never processed, "
+        f"{messages(count)} in partition {partition} handed over and never processed, "
         f"though {commit.said()} when {ownership.member} took over at {start}"
     )
-    partition, at = ownership.partition, ownership.start_at
-    return [
-        Finding("committed_ahead", partition, lost.total, "commit mode", text, offsets=lost, detail="in_flight", at=at)
-    ]
+    at = ownership.start_at
+    return [Finding("committed_ahead", partition, count, "commit mode", text, lost, names, detail="in_flight", at=at)]

@@ -82,6 +82,7 @@ class Intervals:
 
 
 NOTHING = Intervals(EMPTY, EMPTY)
+EVERYTHING = Intervals.span(LEAST, MOST)
 
 
 def more_than_once(starts: Column, lengths: Column) -> tuple[Intervals, int]:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.columns import NEVER, NO_OFFSET, Rows, joined
+from harness.columns import NEVER, NO_OFFSET, Rows, chosen, joined
 from harness.history import Event, History
 from harness.verify.intervals import Intervals
 
@@ -34,8 +34,7 @@ class Ownership:
     def rows(self) -> Rows:
         """What was handed over, in order, without what has no place in the log."""
         rows = joined(self.parts)
-        placed = rows["offset"] != NO_OFFSET
-        return rows if placed.all() else rows[placed]
+        return chosen(rows, rows["offset"] != NO_OFFSET)
 
     @cached_property
     def offsets(self) -> Intervals:

@@ -6,8 +6,8 @@ it, translates between them; a stretch that crosses several rows of the log is c
 
 import numpy as np
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, Rows, identities, joined
-from harness.verify.intervals import Intervals, more_than_once, overlapping
+from harness.columns import NO_OFFSET, NO_PRODUCER, Rows, chosen, identities, joined
+from harness.verify.intervals import NOTHING, Column, Intervals, more_than_once, overlapping
 
 
 def first_copies(log: Rows, *, only_single: bool = False) -> Rows:
@@ -15,7 +15,7 @@ def first_copies(log: Rows, *, only_single: bool = False) -> Rows:
 
     `only_single`: and without the first copies of that, too.
     """
-    log = log[log["producer"] != NO_PRODUCER]
+    log = chosen(log, log["producer"] != NO_PRODUCER)
     twice, extra = more_than_once(identities(log), log["length"])
     if not extra:
         return log
@@ -47,7 +47,9 @@ def _cut(row: np.void, start: int, end: int, dtype: np.dtype[np.void]) -> Rows:
 
 
 def offsets_of(wanted: Intervals, log: Rows) -> Intervals:
-    """The offsets at which the log holds the wanted identities (`log` without duplicates)."""
+    """The offsets at which the log holds the wanted identities, those of all copies."""
+    if not len(wanted):
+        return NOTHING
     starts = identities(log)
     i, j = overlapping(starts, starts + log["length"], wanted)
     first = np.maximum(starts[i], wanted.starts[j])
@@ -57,11 +59,36 @@ def offsets_of(wanted: Intervals, log: Rows) -> Intervals:
 
 def identities_at(wanted: Intervals, log: Rows) -> Intervals:
     """The identities that the log holds at the wanted offsets."""
+    if not len(wanted):
+        return NOTHING
     i, j = overlapping(log["offset"], log["offset"] + log["length"], wanted)
     first = np.maximum(log["offset"][i], wanted.starts[j])
     last = np.minimum(log["offset"][i] + log["length"][i], wanted.ends[j])
     known = log["producer"][i] != NO_PRODUCER
     return Intervals.of((identities(log)[i] + first - log["offset"][i])[known], (last - first)[known])
+
+
+def within(rows: Rows, names: Intervals) -> Rows:
+    """The parts of rows whose identities are among the names."""
+    return _parts(rows, identities(rows), names)
+
+
+def at_offsets(rows: Rows, offsets: Intervals) -> Rows:
+    """The parts of rows that stand at the offsets."""
+    return _parts(rows, rows["offset"], offsets)
+
+
+def _parts(rows: Rows, starts: Column, wanted: Intervals) -> Rows:
+    """Rows cut to what their numbers, which begin at `starts`, have in common with the wanted ones."""
+    if not len(rows) or not len(wanted):
+        return rows[:0]
+    i, j = overlapping(starts, starts + rows["length"], wanted)
+    first = np.maximum(starts[i], wanted.starts[j])
+    parts = chosen(rows, i).copy()
+    parts["seq"] += first - starts[i]
+    parts["offset"] += first - starts[i]
+    parts["length"] = np.minimum(starts[i] + rows["length"][i], wanted.ends[j]) - first
+    return parts
 
 
 def placed(rows: Rows, log: Rows) -> Rows:

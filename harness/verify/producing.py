@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities
+from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities
 from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Column, Intervals, more_than_once, overlapping
@@ -57,7 +57,7 @@ class Produced:
 
 def identity_set(rows: Rows) -> Intervals:
     """The identities of rows that carry one."""
-    rows = rows[rows["producer"] != NO_PRODUCER]
+    rows = chosen(rows, rows["producer"] != NO_PRODUCER)
     return Intervals.of(identities(rows), rows["length"])
 
 
@@ -76,10 +76,9 @@ def read_produced(
     acked, nacked, unknown = (identity_set(answers) for answers in (rows.acks, rows.nacks, rows.unknowns))
     intents = identity_set(rows.sends)
     silent = intents - acked - nacked - unknown
-    log = rows.log if _ascends(rows.log["offset"]) else rows.log[np.argsort(rows.log["offset"], kind="stable")]
+    log = rows.log if _ascends(rows.log["offset"]) else chosen(rows.log, np.argsort(rows.log["offset"], kind="stable"))
     at_home = log["asked"] == partition
-    strays = log[~at_home]
-    log = log if at_home.all() else log[at_home]
+    strays, log = chosen(log, ~at_home), chosen(log, at_home)
     return Produced(
         partition=partition,
         sent=intents | acked | nacked | unknown,
@@ -120,6 +119,15 @@ def produced_after(produced: Produced, at: int) -> Intervals:
     )
 
 
+def deleted(produced: Produced, absent: Intervals, start: int) -> Intervals:
+    """What the log does not hold and may have held below its start: all that was not acked at or behind it."""
+    if start == 0 or not len(absent):
+        return NOTHING
+    first, length, told, _ = _acked_stretches(produced.acks, absent)
+    behind = np.where(told == NO_OFFSET, length, np.clip(start - told, 0, length))
+    return absent - Intervals.of((first + behind)[length > behind], (length - behind)[length > behind])
+
+
 def not_in_the_log(produced: Produced, delivered: Intervals) -> list[Finding]:
     """Acked, never handed over, and absent from a log that was read whole: publish loss, or gone by retention.
 
@@ -154,15 +162,15 @@ def _absent(produced: Produced, missing: Intervals, bounds: tuple[int, int]) -> 
     first, length, told, at = _cut_where_blame_may_change(first, length, told, at, produced, end)
     known, behind = told != NO_OFFSET, told >= end
     taken = _offsets_were_taken(produced, told, at)
-    for chosen, blame, why in (
+    for which, blame, why in (
         (~known, "producer", "acked without an offset: no answer of the broker stands behind it"),
         (known & taken, "producer", "acked at offset {}, which another message had been acked at before"),
         (known & ~taken & behind, "broker", "acked at offset {}; the log ends before it"),
         (known & ~taken & ~behind, "broker", "acked at offset {}; the log has something else or nothing there"),
     ):
-        if chosen.any():
-            lost = Intervals.of(first[chosen], length[chosen])
-            findings.append(_publish_loss(produced, lost, blame, why.format(int(told[chosen].min()))))
+        if which.any():
+            lost = Intervals.of(first[which], length[which])
+            findings.append(_publish_loss(produced, lost, blame, why.format(int(told[which].min()))))
     return findings
 
 
@@ -246,9 +254,8 @@ def _offsets_were_taken(produced: Produced, offsets: Column, at: Column) -> NDAr
 def log_findings(produced: Produced) -> list[Finding]:
     """What the log shows by itself: duplicates, strays, and sends without an answer."""
     findings = []
-    log = produced.log[produced.log["producer"] != NO_PRODUCER]
     # A copy of an aborted transaction is none: it was written to be taken back.
-    log = log[~log["aborted"]] if log["aborted"].any() else log
+    log = chosen(produced.log, (produced.log["producer"] != NO_PRODUCER) & ~produced.log["aborted"])
     twice, extra = more_than_once(identities(log), log["length"])
     if extra:
         text = f"{messages(extra)} of partition {produced.partition} written to the log again"

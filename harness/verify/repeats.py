@@ -5,40 +5,54 @@ offset seen is **reordered**. Between ownerships the commit in force decides: an
 commit on is what at-least-once allows (**legal**), below it is **excess**.
 """
 
+from bisect import bisect_left
+
 import numpy as np
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, identities
+from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities
 from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
 from harness.verify.ownership import Holdings, Ownership
-from harness.verify.placing import first_copies, identities_at
+from harness.verify.placing import at_offsets, first_copies, identities_at
 from harness.verify.producing import Produced
 
 
 def again(holdings: Holdings) -> list[Finding]:
-    """Repeats and disorder inside each ownership, re-deliveries between them."""
+    """Repeats and disorder inside each ownership, re-deliveries between them.
+
+    An owner is handed something again when somebody was before: all that owners had who ended before it began, and of
+    those who held the partition at the same time, and of outsiders, what they had been handed earlier.
+    """
     findings = []
-    before = NOTHING
-    for ownership in holdings.ownerships:
+    before, still_held = NOTHING, list[Ownership]()
+    starts = [ownership.start_at for ownership in holdings.ownerships]
+    for number, ownership in enumerate(holdings.ownerships):
+        for other in [one for one in still_held if one.end_at <= ownership.start_at]:
+            before = before | other.offsets
+            still_held.remove(other)
         if len(ownership.rows):
-            findings += _inside(ownership)
             second = ownership.offsets & before
-            for _, rows in holdings.foreign:
+            later = holdings.ownerships[number + 1 : bisect_left(starts, ownership.end_at)]
+            for rows in [*(one.rows for one in still_held + later), *(rows for _, rows in holdings.foreign)]:
                 second = second | _handed_before(ownership, rows)
+            findings += _inside(ownership)
             findings += _between(ownership, second, holdings)
-            before = before | ownership.offsets
+        still_held.append(ownership)
     return findings
 
 
-def _handed_before(ownership: Ownership, foreign: Rows) -> Intervals:
-    """What an owner was handed after somebody had been handed it who did not own the partition."""
-    rows, before = ownership.rows, NOTHING
-    ends = rows["offset"] + rows["length"]
-    for row in foreign[foreign["offset"] != NO_OFFSET]:
-        mine = (rows["at"] > row["at"]) & (rows["offset"] < row["offset"] + row["length"]) & (ends > row["offset"])
-        taken = Intervals.of(rows["offset"][mine], rows["length"][mine])
-        before = before | (taken & Intervals.span(int(row["offset"]), int(row["offset"] + row["length"])))
+def _handed_before(ownership: Ownership, others: Rows) -> Intervals:
+    """What an owner was handed after somebody else had been."""
+    common = ownership.offsets & Intervals.of(others["offset"], others["length"])
+    before = NOTHING
+    if not len(common):
+        return before
+    mine = at_offsets(ownership.rows, common)
+    for row in at_offsets(others, common):
+        late = mine[mine["at"] > row["at"]]
+        row_offsets = Intervals.span(int(row["offset"]), int(row["offset"] + row["length"]))
+        before = before | (row_offsets & Intervals.of(late["offset"], late["length"]))
     return before
 
 
@@ -125,27 +139,44 @@ def two_values(produced: Produced, consumed: Consumed, *, identified: bool) -> l
     Where every message is `identified`, one that was handed over without its identity counts as another one.
     """
     rows = consumed.deliveries
-    chosen = (identified | (rows["producer"] != NO_PRODUCER)) & (rows["offset"] != NO_OFFSET)
-    rows = rows if chosen.all() else rows[chosen]
+    rows = chosen(rows, (identified | (rows["producer"] != NO_PRODUCER)) & (rows["offset"] != NO_OFFSET))
     log = produced.log
-    if produced.log_end is None:
-        return _contradictions(produced.partition, rows)
-    if not len(rows) or not len(log):
-        return []
     held = Intervals(log["offset"], log["offset"] + log["length"])
+    findings = _contradictions(produced.partition, rows, consumed.offsets - held)
+    if not len(rows) or not len(log):
+        return findings
     start, end = np.ascontiguousarray(rows["offset"]), rows["offset"] + rows["length"]
     i, j = overlapping(start, end, held)
     here = (identities(rows) - start)[i]
     there = (identities(log) - log["offset"])[j]
     producer = rows["producer"][i]
     wrong = (log["producer"][j] != producer) | ((producer != NO_PRODUCER) & (here != there))
-    if not wrong.any():
+    if wrong.any():
+        first = np.maximum(start[i], held.starts[j])[wrong]
+        last = np.minimum(end[i], held.ends[j])[wrong]
+        offsets = Intervals.of(first, last - first)
+        text = (
+            f"{messages(offsets.total)} of partition {produced.partition} handed over as other than the log holds there"
+        )
+        findings.append(Finding("two_values", produced.partition, offsets.total, "consumer", text, offsets=offsets))
+    return findings
+
+
+def _contradictions(partition: int, rows: Rows, unheld: Intervals) -> list[Finding]:
+    """Offsets handed over as two identities, among those of which the log does not say which one is right."""
+    if not len(unheld):
         return []
-    first = np.maximum(start[i], held.starts[j])[wrong]
-    last = np.minimum(end[i], held.ends[j])[wrong]
-    offsets = Intervals.of(first, last - first)
-    text = f"{messages(offsets.total)} of partition {produced.partition} handed over as other than the log holds there"
-    return [Finding("two_values", produced.partition, offsets.total, "consumer", text, offsets=offsets)]
+    shift, kind = np.unique(identities(rows) - rows["offset"], return_inverse=True)
+    if len(shift) < 2:
+        return []
+    # Within one shift between identity and offset nothing contradicts: unite it, and see what several shifts share.
+    apart = 1 << SEQ_BITS
+    united = Intervals.of(kind * apart + rows["offset"], rows["length"])
+    offsets = more_than_once(united.starts % apart, united.lengths)[0] & unheld
+    if not len(offsets):
+        return []
+    text = f"{messages(offsets.total)} of partition {partition} handed over as one and as another"
+    return [Finding("two_values", partition, offsets.total, "consumer", text, offsets=offsets)]
 
 
 def out_of_place(produced: Produced, consumed: Consumed) -> int:
@@ -155,29 +186,14 @@ def out_of_place(produced: Produced, consumed: Consumed) -> int:
     """
     if produced.log_end is None:
         return 0
-    rows = consumed.deliveries
-    rows = rows[(rows["producer"] != NO_PRODUCER) & (rows["offset"] >= produced.log_end[0])]
-    offsets = Intervals.of(rows["offset"], rows["length"])
-    strange = offsets - Intervals.of(produced.log["offset"], produced.log["length"])
+    strange = consumed.offsets - Intervals.of(produced.log["offset"], produced.log["length"])
     strange = strange - Intervals.of(produced.strays["offset"], produced.strays["length"])
+    strange = strange.from_(produced.log_end[0])
     if not len(strange):
         return 0
-    return (identities_at(strange, first_copies(rows)) & produced.in_log).total
-
-
-def _contradictions(partition: int, rows: Rows) -> list[Finding]:
-    """Offsets handed over as two identities, where no independent reader can say which one is right."""
-    shift, kind = np.unique(identities(rows) - rows["offset"], return_inverse=True)
-    if len(shift) < 2:
-        return []
-    # Within one shift between identity and offset nothing contradicts: unite it, and see what several shifts share.
-    apart = 1 << SEQ_BITS
-    united = Intervals.of(kind * apart + rows["offset"], rows["length"])
-    offsets, _ = more_than_once(united.starts % apart, united.lengths)
-    if not len(offsets):
-        return []
-    text = f"{messages(offsets.total)} of partition {partition} handed over as one and as another"
-    return [Finding("two_values", partition, offsets.total, "consumer", text, offsets=offsets)]
+    rows = consumed.deliveries
+    named = chosen(rows, (rows["producer"] != NO_PRODUCER) & (rows["offset"] != NO_OFFSET))
+    return (identities_at(strange, first_copies(named)) & produced.in_log).total
 
 
 def delivered_strays(consumed: Consumed, produced: Produced) -> list[Finding]:

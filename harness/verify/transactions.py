@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from harness.columns import Rows, identities
 from harness.history import History
-from harness.verify.consuming import Hanging
+from harness.verify.consuming import Hanging, names_of
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.placing import offsets_of
-from harness.verify.producing import Produced, identity_set
+from harness.verify.producing import Produced, deleted, identity_set
 
 UNSURE = ("begin", "unknown")
 """States of a transaction of which nobody told the end."""
@@ -95,8 +95,10 @@ def torn_in(produced: Produced, tally: Tally) -> list[Finding]:
 
 
 def _written(produced: Produced) -> Intervals:
-    """What transactions consist of: what was not refused."""
-    return produced.sent - produced.nacked
+    """What transactions consist of: what was not refused, and cannot have been deleted since."""
+    written = produced.sent - produced.nacked
+    assert produced.log_end is not None
+    return written - deleted(produced, written - produced.in_log, produced.log_end[0])
 
 
 def _visible(produced: Produced) -> Intervals:
@@ -118,8 +120,9 @@ def unsure_numbers(history: History) -> NDArray[np.bool_]:
         sends = history.sends.of(partition)
         sends = sends[unsure[sends["txn"]]]
         if len(sends):
-            handed = [identity_set(stream.deliveries.of(partition)) for stream in history.streams]
-            for delivered in handed:
+            log = history.log.of(partition)
+            for stream in history.streams:
+                delivered = names_of(stream.deliveries.of(partition), log)
                 unsure[sends["txn"][_held(sends, delivered) > 0]] = False
     return unsure
 

@@ -21,6 +21,12 @@ ANOMALIES = (
     *("silent_send", "committed_at_risk"),
 )
 
+SENDS = (
+    *("loss", "copy", "nack", "nack written", "unknown", "unknown written", "silent written", "hole"),
+    *("never sent", "transaction"),
+)
+"""What a producer may do beside a send that is written once and acked."""
+
 
 class Truth:
     """What was done, counted."""
@@ -78,10 +84,7 @@ class Chain:
         for _ in range(self.rng.randint(1, 12)):
             kind = "ack"
             if self.deed():
-                kind = self.rng.choice(
-                    ("loss", "copy", "nack", "nack written", "unknown", "unknown written", "silent written", "hole")
-                    + ("never sent", "transaction")
-                )
+                kind = self.rng.choice(SENDS)
             self._send(kind)
 
     def _send(self, kind: str) -> None:

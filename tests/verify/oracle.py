@@ -250,8 +250,9 @@ def anomalies_of(facts: Facts, waiting: list[Message]) -> dict[str, int]:
     nowhere = {
         (one.partition, one.offset)
         for one in facts.deliveries
-        if one.message is None and one.offset >= facts.ends.get(one.partition, one.offset + 1)
-        if not one.corrupt and (one.partition, one.offset) not in told
+        if one.message is None or (one.corrupt and one.message not in facts.sent)
+        if one.offset >= facts.ends.get(one.partition, one.offset + 1)
+        if (one.partition, one.offset) not in told and (one.partition, one.offset) not in facts.log
     }
     aborted = {one.message for one in facts.deliveries if one.message and facts.aborted(one.message)}
     return {
@@ -371,7 +372,8 @@ def at_risk(facts: Facts, waiting: list[Message]) -> int:
     count = 0
     for message in waiting:
         holders = [one for one in facts.deliveries if one.message == message]
-        offsets = facts.copies.get(message) or [one.offset for one in holders]
+        told = [facts.told_offset[message]] if message in facts.told_offset else []
+        offsets = facts.copies.get(message) or [one.offset for one in holders] or told
         if not offsets:
             continue
         done = [one.processed if facts.explicit else one.number for one in holders]
@@ -396,5 +398,14 @@ def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *
     idle = any(line["phase"] == "injected" and line.get("effect") is None for line in faults)
     begun = {line["fault"] for line in faults if line["phase"] == "injecting"}
     idle = idle or bool(begun - {line["fault"] for line in faults if line["phase"] == "injected"})
+    # Told as committed, marked as aborted: either the producer or the reader is wrong.
+    idle = idle or any(facts.txn_state.get(facts.txn_of.get(m, ("", 0))) == "commit" for m in facts.marked)
+    # Handed over where the log, which has the message elsewhere, holds nothing: odd, and never a pass.
+    idle = idle or any(
+        one.message in facts.copies
+        and (one.partition, one.offset) not in facts.log
+        and one.offset >= facts.ends.get(one.partition, one.offset + 1)
+        for one in facts.deliveries
+    )
     flowed = "ack" in facts.answer.values() and facts.deliveries
     return "UNKNOWN" if torn or idle or not flowed or fates["unread"] or fates["gone"] else "PASS"

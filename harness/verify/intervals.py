@@ -59,9 +59,14 @@ class Intervals:
     def __or__(self, other: "Intervals") -> "Intervals":
         if not len(self) or not len(other):
             return self if len(self) else other
-        return Intervals.of(np.append(self.starts, other.starts), np.append(self.lengths, other.lengths))
+        both = (self.starts, other.starts), (self.lengths, other.lengths)
+        return Intervals.of(*map(np.concatenate, both))
 
     def __and__(self, other: "Intervals") -> "Intervals":
+        if len(self) == 1 == len(other):  # most of all, and much quicker so
+            return Intervals.span(
+                max(int(self.starts[0]), int(other.starts[0])), min(int(self.ends[0]), int(other.ends[0]))
+            )
         if not len(self) or not len(other):
             return NOTHING
         i, j = overlapping(self.starts, self.ends, other)
@@ -70,7 +75,10 @@ class Intervals:
     def __sub__(self, other: "Intervals") -> "Intervals":
         if not len(self) or not len(other):
             return self
-        return self & Intervals(np.append(LEAST, other.ends), np.append(other.starts, MOST))
+        if self.starts[0] >= other.starts[0] and len(other) == 1 and self.ends[-1] <= other.ends[0]:
+            return NOTHING
+        others = Intervals(np.concatenate(([LEAST], other.ends)), np.concatenate((other.starts, [MOST])))
+        return self & others
 
     def below(self, limit: int) -> "Intervals":
         keep = self.starts < limit

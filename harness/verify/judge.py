@@ -196,7 +196,7 @@ def _verdict(
     reasons = [reason for kind in told for reason in _told(kind, failures)]
     reasons = reasons + doubts if proven else doubts + [f"unproven: {reason}" for reason in reasons]
     if verdict == "PASS":
-        reasons = [f"{messages(total['judged'])} acked, every one delivered"]
+        reasons = [_passed(history, total["judged"], fates)]
     return {
         "verdict": verdict,
         "guarantee": history.run.guarantee,
@@ -213,6 +213,14 @@ def _verdict(
         "ownerships": evidence.ownerships,
         "notes": _notes(history, fates, anomalies),
     }
+
+
+def _passed(history: History, judged: int, fates: dict[str, int]) -> str:
+    allowed = {kind: count for kind, count in fates.items() if count and kind != "delivered"}
+    if not allowed:
+        return f"{messages(judged)} acked, every one delivered"
+    told = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in allowed.items())
+    return f"{messages(judged)} acked; {told}, which {history.run.guarantee.replace('_', ' ')} allows"
 
 
 def _forbids(history: History, kind: str) -> bool:

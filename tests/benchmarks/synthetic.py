@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.columns import ROW, Rows
 from harness.frames import ACK, DELIVER, EVENT, FRAME, HEADER, HEADER_BYTES, LOG, MAGIC, SEND, VERSION, Tape
 from harness.history import Event
 
@@ -54,6 +55,13 @@ class Made:
                 file.seek(base)
                 file.write(segment)
         return path
+
+    def all_rows(self) -> Rows:
+        """What the producer was acked, as one row a partition."""
+        rows = np.zeros(self.partitions, ROW)
+        rows["partition"] = rows["asked"] = np.arange(self.partitions)
+        rows["producer"], rows["length"] = 1, self.messages
+        return rows
 
     def own_events(self) -> list[Event]:
         """The harness's own: the bounded wait is over, while the consumer is still there."""

@@ -7,11 +7,11 @@ offset was handed over earlier. Every rule stands in one function whose docstrin
 
 from typing import Any
 
-from tests.verify.oracle_holds import Delivery, Hold, deliveries_of, holds_of
+from tests.verify.oracle_anomalies import anomalies_of
+from tests.verify.oracle_facts import Facts, Message
+from tests.verify.oracle_holds import Delivery, Hold
 
 Line = dict[str, Any]
-Message = tuple[str, int, int]
-"""Producer, partition, seq."""
 
 FATES = (
     "delivered",
@@ -35,96 +35,6 @@ FORBIDDEN = {
     "exactly_once": ALWAYS | AGAIN | {"committed_ahead", "log_duplicate", "torn_transaction"},
 }
 """The table at the end of the portable history's description."""
-
-
-class Facts:
-    """The lines, sorted into what was sent, what was answered, what the log holds, and what was handed over."""
-
-    def __init__(self, lines: list[Line]) -> None:
-        self.lines = lines
-        self.run = lines[0]
-        self.drained = next((n for n, line in enumerate(lines) if line["type"] == "drained"), None)
-        self.ends = {line["partition"]: line["start"] for line in lines if line["type"] == "log_end"}
-        self.sent: dict[Message, int] = {}
-        self.answer: dict[Message, str] = {}
-        self.acked_at: dict[Message, int] = {}
-        self.told_offset: dict[Message, int] = {}
-        self.txn_of: dict[Message, tuple[str, Any]] = {}
-        self.txn_state: dict[tuple[str, Any], str] = {}
-        self.log: dict[tuple[int, int], Message] = {}
-        self.copies: dict[Message, list[int]] = {}
-        self.marked: set[Message] = set()
-        self.marked_places: set[tuple[int, int]] = set()
-        for number, line in enumerate(lines):
-            self._take(number, line)
-        self.holds = holds_of(lines)
-        self.deliveries = deliveries_of(lines, self.holds, self.at)
-        self.explicit = any(line["type"] == "processed" for line in lines)
-
-    def _take(self, number: int, line: Line) -> None:
-        kind = line["type"]
-        if kind == "send":
-            self.sent[name(line)] = number
-            if line.get("txn") is not None:
-                self.txn_of[name(line)] = (line["producer"], line["txn"])
-        elif kind in ("ack", "nack", "unknown"):
-            # A certain answer outweighs an uncertain one.
-            if kind != "unknown" or name(line) not in self.answer:
-                self.answer[name(line)] = kind
-            if kind == "ack":
-                self.acked_at[name(line)] = number
-                if line.get("offset") is not None:
-                    self.told_offset[name(line)] = line["offset"]
-        elif kind == "txn":
-            self.txn_state[line["producer"], line["txn"]] = line["state"]
-        elif kind == "log":
-            self.log[line["partition"], line["offset"]] = name(line)
-            self.copies.setdefault(name(line), []).append(line["offset"])
-            if line.get("aborted"):
-                self.marked.add(name(line))
-                self.marked_places.add((line["partition"], line["offset"]))
-
-    def at(self, place: tuple[int, int]) -> Message | None:
-        """The message at an offset: the log's, else the only one that the broker's acks put there."""
-        told = [m for m, offset in self.told_offset.items() if (m[1], offset) == place]
-        return self.log.get(place) or (told[0] if len(told) == 1 else None)
-
-    def aborted(self, message: Message) -> bool:
-        """ "Less those of aborted transactions": the producer said so, or the log marks it."""
-        return self.ended_badly(message) or message in self.marked
-
-    def ended_badly(self, message: Message) -> bool:
-        return self.txn_state.get(self.txn_of.get(message, ("", None))) == "abort"
-
-    def veiled(self, message: Message) -> bool:
-        """Under `read_committed` only, of a transaction whose end nobody knows and of which nothing was handed over.
-
-        It may have been aborted, or be open still, and then no sound consumer would show it.
-        """
-        txn = self.txn_of.get(message)
-        if txn is None or self.run["isolation"] == "read_uncommitted" or self.txn_state.get(txn) in ("commit", "abort"):
-            return False
-        return not any(self.txn_of.get(one.message) == txn for one in self.deliveries if one.message)
-
-    def may_be_gone(self, message: Message) -> bool:
-        """ "Gone: deleted by retention": below the log's start. An offset that nobody told may have been there too."""
-        return self.told_offset.get(message, -1) < self.ends[message[1]] and self.ends[message[1]] > 0
-
-    def judged(self) -> list[Message]:
-        """ "The acked messages, plus the `unknown` sends that the log holds, less those of aborted transactions." """
-        return [
-            message
-            for message in self.sent
-            if not self.aborted(message)
-            and (
-                self.answer.get(message) == "ack"
-                or (self.answer.get(message) in (None, "unknown") and message in self.copies)
-            )
-        ]
-
-
-def name(line: Line) -> Message:
-    return line["producer"], line["partition"], line["seq"]
 
 
 def opinion(lines: list[Line], *, torn: bool = False) -> dict[str, Any]:
@@ -226,11 +136,11 @@ def in_flight(holders: list[Delivery], facts: Facts) -> bool:
     """
     if any(delivery.processed for delivery in holders):
         return False
-    owners = [delivery.hold for delivery in holders]
-    if any(owner is None or owner.ended is None for owner in owners):
+    owners = [delivery.hold for delivery in holders if delivery.hold is not None]
+    if not owners or any(owner.ended is None for owner in owners):
         return False
     offset = holders[0].offset
-    last = max(owner.began for owner in owners if owner is not None)
+    last = max(owner.began for owner in owners)
     return any(
         hold.partition == holders[0].partition
         and hold.began > last
@@ -239,153 +149,6 @@ def in_flight(holders: list[Delivery], facts: Facts) -> bool:
         and (hold.start() or 0) > offset
         for hold in facts.holds
     )
-
-
-def anomalies_of(facts: Facts, waiting: list[Message]) -> dict[str, int]:
-    again = redeliveries(facts)
-    handed = {delivery.told for delivery in facts.deliveries if delivery.told and not delivery.corrupt}
-    unsent = {message for message in handed | set(facts.copies) if facts.answer.get(message) == "nack"}
-    unsent |= (handed | set(facts.copies)) - set(facts.sent)
-    told = {(message[1], offset) for message, offset in facts.told_offset.items()}
-    nowhere = {
-        (one.partition, one.offset)
-        for one in facts.deliveries
-        if one.message is None or (one.corrupt and one.message not in facts.sent)
-        if one.offset >= facts.ends.get(one.partition, one.offset + 1)
-        if (one.partition, one.offset) not in told and (one.partition, one.offset) not in facts.log
-    }
-    aborted = {one.message for one in facts.deliveries if one.message and facts.aborted(one.message)}
-    return {
-        "log_duplicate": log_duplicates(facts),
-        **again,
-        "foreign": len({(one.partition, one.offset) for one in facts.deliveries if one.hold is None}),
-        "double_owner": double_owners(facts.holds),
-        "phantom": len(unsent) + len(nowhere),
-        "corrupt": len({(one.partition, one.offset) for one in facts.deliveries if one.corrupt}),
-        "misrouted": 0,
-        "two_values": two_values(facts),
-        "aborted_read": len(aborted) if facts.run["isolation"] == "read_committed" else 0,
-        "torn_transaction": torn_transactions(facts),
-        "commit_lost": commits_lost(facts.lines),
-        "silent_send": sum(message not in facts.answer for message in facts.sent),
-        "committed_at_risk": at_risk(facts, waiting),
-    }
-
-
-def log_duplicates(facts: Facts) -> int:
-    """ "One identity at two offsets": every further copy; what the log marks as aborted is there for nobody."""
-    copies = [message for place, message in facts.log.items() if place not in facts.marked_places]
-    return len(copies) - len(set(copies))
-
-
-def redeliveries(facts: Facts) -> dict[str, int]:
-    """Each delivery by an owner is at most one of four, asked in this order.
-
-    Repeat: the same ownership had it. Re-delivery: somebody else had it before; excess "although the commit in force
-    when that owner started was beyond it". Reordered: "offsets go down inside one ownership".
-    """
-    counts = dict.fromkeys(("legal_redelivery", "excess_redelivery", "repeat", "reordered"), 0)
-    before: set[tuple[int, int]] = set()
-    own: dict[int, set[int]] = {}
-    for one in facts.deliveries:
-        if one.hold is not None:
-            mine = own.setdefault(one.hold.began * 1000 + one.partition, set())
-            if one.offset in mine:
-                counts["repeat"] += 1
-            else:
-                if (one.partition, one.offset) in before:
-                    excess = one.hold.commit is not None and one.offset < one.hold.commit
-                    counts["excess_redelivery" if excess else "legal_redelivery"] += 1
-                if mine and one.offset < max(mine):
-                    counts["reordered"] += 1
-            mine.add(one.offset)
-        before.add((one.partition, one.offset))
-    return counts
-
-
-def double_owners(holds: list[Hold]) -> int:
-    """ "Overlap of two ownerships": pairs of different members that held one partition at the same time."""
-    pairs = [(first, second) for n, first in enumerate(holds) for second in holds[n + 1 :]]
-    return sum(
-        first.partition == second.partition and first.member != second.member and first.open_at(second.began)
-        for first, second in pairs
-    )
-
-
-def two_values(facts: Facts) -> int:
-    """ "One offset read as two identities", by the reader and by every sound delivery that names one."""
-    values: dict[tuple[int, int], set[Message]] = {place: {message} for place, message in facts.log.items()}
-    for one in facts.deliveries:
-        if one.told and not one.corrupt:
-            values.setdefault((one.partition, one.offset), set()).add(one.told)
-    return sum(len(messages) > 1 for messages in values.values())
-
-
-def torn_transactions(facts: Facts) -> int:
-    """ "Of which a part is visible", less what was never written (nack); counted are the messages on the wrong side.
-
-    Of a committed one, and of one whose end is unknown, the part that is not visible; of an aborted one the part that
-    is, where the reader marks what was aborted. What retention may have taken proves nothing. A transaction told as
-    committed that the log marks as aborted is on the wrong side as a whole.
-    """
-    torn = 0
-    for key in set(facts.txn_of.values()):
-        parts = [m for m, owner in facts.txn_of.items() if owner == key and facts.answer.get(m) != "nack"]
-        parts = [m for m in parts if m[1] in facts.ends and (m in facts.copies or not facts.may_be_gone(m))]
-        visible = [m for m in parts if m in facts.copies and m not in facts.marked]
-        marked = [m for m in parts if m in facts.marked]
-        state = facts.txn_state.get(key)
-        if state == "abort":
-            torn += len(visible) if marked else 0
-        elif visible or (state == "commit" and marked):
-            torn += len(parts) - len(visible)
-    return torn
-
-
-def commits_lost(lines: list[Line]) -> int:
-    """ "An acked commit is not what is stored later": it stood, and a look finds nothing, or an earlier offset.
-
-    A commit stands until another one is acked or its loss was seen. A failed attempt may have been taken all the
-    same, so an offset that one has named since is no proof; what nobody has named is.
-    """
-    lost = 0
-    stands: dict[int, int] = {}
-    named: dict[int, set[int | None]] = {}
-    for line in lines:
-        if line["type"] == "commit" and line["ok"]:
-            stands[line["partition"]] = line["offset"]
-            named[line["partition"]] = {line["offset"]}
-        elif line["type"] == "commit":
-            named.setdefault(line["partition"], set()).add(line["offset"])
-        elif line["type"] == "stored" and line["partition"] in stands:
-            partition, seen = line["partition"], line["offset"]
-            if seen in named[partition] or (seen is not None and seen > stands[partition]):
-                stands[partition] = seen
-                continue
-            del stands[partition]
-            lost += 1
-    return lost
-
-
-def at_risk(facts: Facts, waiting: list[Message]) -> int:
-    """ "Messages that a commit covered while they were unprocessed", and that are not lost: it was luck."""
-    count = 0
-    for message in waiting:
-        holders = [one for one in facts.deliveries if one.message == message]
-        told = [facts.told_offset[message]] if message in facts.told_offset else []
-        offsets = facts.copies.get(message) or [one.offset for one in holders] or told
-        if not offsets:
-            continue
-        done = [one.processed if facts.explicit else one.number for one in holders]
-        first = min((number for number in done if number is not None), default=len(facts.lines))
-        count += any(
-            line["type"] == "commit"
-            and line["ok"]
-            and line["partition"] == message[1]
-            and line["offset"] > min(offsets)
-            for line in facts.lines[:first]
-        )
-    return count
 
 
 def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *, torn: bool) -> str:
@@ -401,9 +164,10 @@ def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *
     # Told as committed, marked as aborted: either the producer or the reader is wrong.
     idle = idle or any(facts.txn_state.get(facts.txn_of.get(m, ("", 0))) == "commit" for m in facts.marked)
     # Handed over where the log, which has the message elsewhere, holds nothing: odd, and never a pass.
+    at_home = {one.message for one in facts.deliveries if one.place in facts.log}
     idle = idle or any(
         one.message in facts.copies
-        and (one.partition, one.offset) not in facts.log
+        and one.message not in at_home
         and one.offset >= facts.ends.get(one.partition, one.offset + 1)
         for one in facts.deliveries
     )

@@ -53,6 +53,10 @@ class Delivery:
     """None: the member did not own the partition then."""
     processed: int | None
 
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.partition, self.offset
+
 
 def holds_of(lines: list[Line]) -> list[Hold]:
     """Every ownership in the order of its beginning.

@@ -13,7 +13,8 @@ from typing import Any
 from harness.verify import judge
 from tests.verify.facts import read, written
 from tests.verify.model import wild
-from tests.verify.oracle import name, opinion
+from tests.verify.oracle import opinion
+from tests.verify.oracle_facts import name
 
 Line = dict[str, Any]
 

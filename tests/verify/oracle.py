@@ -164,10 +164,9 @@ def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *
     # Told as committed, marked as aborted: either the producer or the reader is wrong.
     idle = idle or any(facts.txn_state.get(facts.txn_of.get(m, ("", 0))) == "commit" for m in facts.marked)
     # Handed over where the log, which has the message elsewhere, holds nothing: odd, and never a pass.
-    at_home = {one.message for one in facts.deliveries if one.place in facts.log}
     idle = idle or any(
         one.message in facts.copies
-        and one.message not in at_home
+        and one.place not in facts.log
         and one.offset >= facts.ends.get(one.partition, one.offset + 1)
         for one in facts.deliveries
     )

@@ -7,14 +7,14 @@ offset before it, with no other attempt to commit in between.
 survived because nobody died at that moment. What did get lost that way has the fate committed ahead instead.
 """
 
-from harness.columns import NO_OFFSET, chosen
+from harness.columns import NO_OFFSET, chosen, joined
 from harness.history import History
 from harness.verify.consuming import RESET_POLICY, Consumed, names_of
 from harness.verify.findings import LOSSES, Finding, messages
-from harness.verify.intervals import NOTHING
+from harness.verify.intervals import EVERYTHING, NOTHING
 from harness.verify.ownership import Commit, Holdings
-from harness.verify.placing import first_copies, offsets_of
-from harness.verify.producing import Produced, identity_set
+from harness.verify.placing import identity_set, offsets_of, within
+from harness.verify.producing import Produced
 
 
 def lost_commits(holdings: Holdings) -> list[Finding]:
@@ -51,9 +51,10 @@ def at_risk(
     """
     if not history.exact_times:
         return []
-    # Where nobody read the log, an ack tells where a message stands.
-    read = produced.log_end is not None
-    places = produced.copies if read else first_copies(chosen(produced.acks, produced.acks["offset"] != NO_OFFSET))
+    # Where nobody read the log, or it has lost what was handed over, an ack tells where a message stood.
+    absent = EVERYTHING if produced.log_end is None else consumed.delivered - produced.in_log
+    acks = chosen(produced.acks, produced.acks["offset"] != NO_OFFSET)
+    places = joined([produced.copies, within(acks, absent)])
     judged = produced.judged & identity_set(places)
     risky = NOTHING
     rows = consumed.deliveries

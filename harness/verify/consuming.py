@@ -23,8 +23,8 @@ from harness.history import Event, RunInfo
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings, Ownership
-from harness.verify.placing import at_offsets, identities_at, offsets_of, within
-from harness.verify.producing import Produced, identity_set, produced_after
+from harness.verify.placing import at_offsets, identities_at, identity_set, offset_set, offsets_of, within
+from harness.verify.producing import Produced, produced_after
 
 RESET_POLICY = "reset_policy"
 """What tells messages that were left unread because `latest` started behind them."""
@@ -64,9 +64,9 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     away = named & (rows["asked"] != produced.partition)
     strange = ~named & (rows["offset"] == NO_OFFSET)
     deliveries = chosen(rows, ~away)
-    nameless = _placed_offsets(chosen(rows, ~named))
+    nameless = offset_set(chosen(rows, ~named))
     held = Intervals.of(produced.log["offset"], produced.log["length"])
-    offsets = _placed_offsets(joined(rows for _, rows in holdings.foreign))
+    offsets = offset_set(joined(rows for _, rows in holdings.foreign))
     for ownership in holdings.ownerships:
         offsets = offsets | ownership.offsets
     done = deliveries["done"] != NEVER
@@ -84,16 +84,10 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     )
 
 
-def _placed_offsets(rows: Rows) -> Intervals:
-    """The offsets of rows that have one."""
-    rows = chosen(rows, rows["offset"] != NO_OFFSET)
-    return Intervals.of(rows["offset"], rows["length"])
-
-
 def names_of(deliveries: Rows, log: Rows) -> Intervals:
     """The identities of deliveries; what carries none is named by the log at its offset."""
     nameless = chosen(deliveries, deliveries["producer"] == NO_PRODUCER)
-    return identity_set(deliveries) | identities_at(_placed_offsets(nameless), log)
+    return identity_set(deliveries) | identities_at(offset_set(nameless), log)
 
 
 def undelivered(
@@ -128,7 +122,7 @@ def _in_vain(produced: Produced, consumed: Consumed) -> Rows:
     names = produced.judged & (consumed.delivered - consumed.finished)
     rows = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
     named = within(chosen(rows, rows["producer"] != NO_PRODUCER), names)
-    nameless = _placed_offsets(chosen(rows, rows["producer"] == NO_PRODUCER))
+    nameless = offset_set(chosen(rows, rows["producer"] == NO_PRODUCER))
     return joined([named, within(at_offsets(produced.log, nameless), names)])
 
 
@@ -251,7 +245,7 @@ def _in_flight(ownership: Ownership, commit: Commit | None, in_vain: Rows, earli
         return []
     handed = NOTHING
     for other in earlier:
-        if other.end_at <= ownership.start_at:
+        if other.end_at != NEVER:
             handed = handed | other.offsets
     lost = (handed & Intervals.of(in_vain["offset"], in_vain["length"])).below(min(start, commit.offset))
     names = identity_set(at_offsets(in_vain, lost))

@@ -21,10 +21,9 @@ from harness.verify.evidence import Evidence, Witnesses
 from harness.verify.findings import ANOMALIES, FATES, Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.ownership import Holdings, Members
-from harness.verify.placing import placed
+from harness.verify.placing import identity_set, offset_set, placed
 from harness.verify.producing import (
     Produced,
-    identity_set,
     log_findings,
     not_in_the_log,
     read_produced,
@@ -83,8 +82,9 @@ def judge(history: History) -> dict[str, Any]:
         placing = _placing(produced)
         holdings = members.holdings(partition, placing)
         consumed = read_consumed(produced, holdings)
-        found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure))
-        found += _corrupt(partition, placing(rows.corrupt), rows.corrupt_log)
+        corrupt = placing(rows.corrupt)
+        found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure), corrupt)
+        found += _corrupt(partition, corrupt, rows.corrupt_log)
         accounts.add(partition_account(produced, consumed, holdings, found))
         evidence.add(found, Witnesses(history, rows, holdings))
         evidence.add_ownerships(holdings, history.began)
@@ -104,7 +104,7 @@ def judge(history: History) -> dict[str, Any]:
 
 
 def _judge_partition(
-    history: History, holdings: Holdings, produced: Produced, consumed: Consumed, doubts: Hanging
+    history: History, holdings: Holdings, produced: Produced, consumed: Consumed, doubts: Hanging, corrupt: Rows
 ) -> list[Finding]:
     unread = undelivered(produced, consumed, holdings, history.run, history.drained, doubts)
     return [
@@ -115,7 +115,7 @@ def _judge_partition(
         *again(holdings),
         *outsiders(holdings),
         *double_owners(holdings),
-        *two_values(produced, consumed, identified=history.identified),
+        *two_values(produced, consumed, offset_set(corrupt), identified=history.identified),
         *delivered_strays(consumed, produced),
         *lost_commits(holdings),
         *at_risk(produced, consumed, holdings, unread, history),
@@ -151,8 +151,7 @@ def _corrupt(partition: int, handed: Rows, written: Rows) -> list[Finding]:
     """Values that are not what was sent. What the log holds like that was not the consumer's doing."""
     if not len(handed) and not len(written):
         return []
-    in_log = Intervals.of(written["offset"], written["length"])
-    received = Intervals.of(handed["offset"], handed["length"])
+    in_log, received = offset_set(written), offset_set(handed)
     findings = []
     for offsets, blame, where in (
         (in_log, "producer", "stand in the log"),

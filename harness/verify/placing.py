@@ -46,6 +46,18 @@ def _cut(row: np.void, start: int, end: int, dtype: np.dtype[np.void]) -> Rows:
     return part
 
 
+def offset_set(rows: Rows) -> Intervals:
+    """The offsets of rows that have one."""
+    rows = chosen(rows, rows["offset"] != NO_OFFSET)
+    return Intervals.of(rows["offset"], rows["length"])
+
+
+def identity_set(rows: Rows) -> Intervals:
+    """The identities of rows that carry one."""
+    rows = chosen(rows, rows["producer"] != NO_PRODUCER)
+    return Intervals.of(identities(rows), rows["length"])
+
+
 def offsets_of(wanted: Intervals, log: Rows) -> Intervals:
     """The offsets at which the log holds the wanted identities, those of all copies."""
     if not len(wanted):

@@ -14,7 +14,7 @@ from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, iden
 from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Column, Intervals, more_than_once, overlapping
-from harness.verify.placing import first_copies
+from harness.verify.placing import first_copies, identity_set
 
 
 @dataclass
@@ -53,12 +53,6 @@ class Produced:
     def singles(self) -> Rows:
         """What the log holds once."""
         return first_copies(self.log, only_single=True)
-
-
-def identity_set(rows: Rows) -> Intervals:
-    """The identities of rows that carry one."""
-    rows = chosen(rows, rows["producer"] != NO_PRODUCER)
-    return Intervals.of(identities(rows), rows["length"])
 
 
 def read_produced(

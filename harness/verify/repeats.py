@@ -14,7 +14,7 @@ from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
 from harness.verify.ownership import Holdings, Ownership
-from harness.verify.placing import at_offsets, first_copies, identities_at
+from harness.verify.placing import at_offsets, first_copies, identities_at, offset_set
 from harness.verify.producing import Produced
 
 
@@ -50,9 +50,9 @@ def _handed_before(ownership: Ownership, others: Rows) -> Intervals:
         return before
     mine = at_offsets(ownership.rows, common)
     for row in at_offsets(others, common):
-        late = mine[mine["at"] > row["at"]]
-        row_offsets = Intervals.span(int(row["offset"]), int(row["offset"] + row["length"]))
-        before = before | (row_offsets & Intervals.of(late["offset"], late["length"]))
+        late = mine["at"] > row["at"]
+        first_late = offset_set(mine[late]) - offset_set(mine[~late])
+        before = before | (Intervals.span(int(row["offset"]), int(row["offset"] + row["length"])) & first_late)
     return before
 
 
@@ -133,16 +133,17 @@ def double_owners(holdings: Holdings) -> list[Finding]:
     return findings
 
 
-def two_values(produced: Produced, consumed: Consumed, *, identified: bool) -> list[Finding]:
+def two_values(produced: Produced, consumed: Consumed, corrupt: Intervals, *, identified: bool) -> list[Finding]:
     """Offsets handed over as one identity that the log, or another delivery, holds as another one.
 
+    corrupt: offsets handed over with a broken payload, of which no identity was read.
     Where every message is `identified`, one that was handed over without its identity counts as another one.
     """
     rows = consumed.deliveries
     rows = chosen(rows, (identified | (rows["producer"] != NO_PRODUCER)) & (rows["offset"] != NO_OFFSET))
     log = produced.log
     held = Intervals(log["offset"], log["offset"] + log["length"])
-    findings = _contradictions(produced.partition, rows, consumed.offsets - held)
+    findings = _contradictions(produced.partition, rows, consumed.offsets - held - corrupt)
     if not len(rows) or not len(log):
         return findings
     start, end = np.ascontiguousarray(rows["offset"]), rows["offset"] + rows["length"]

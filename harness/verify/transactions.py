@@ -18,8 +18,8 @@ from harness.history import History
 from harness.verify.consuming import Hanging, names_of
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
-from harness.verify.placing import offsets_of
-from harness.verify.producing import Produced, deleted, identity_set
+from harness.verify.placing import identity_set, offsets_of
+from harness.verify.producing import Produced, deleted
 
 UNSURE = ("begin", "unknown")
 """States of a transaction of which nobody told the end."""
@@ -27,26 +27,21 @@ UNSURE = ("begin", "unknown")
 
 @dataclass
 class Tally:
-    """How much of each transaction is visible, over all partitions shown so far; arrays by number of transaction."""
+    """How much of each transaction is visible, over all partitions that were read; arrays by number of transaction."""
 
     history: History
     total: NDArray[np.int64] = field(init=False)
     shown: NDArray[np.int64] = field(init=False)
     marked: NDArray[np.int64] = field(init=False)
-    unread: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.history.transactions) + 1
         self.total, self.shown, self.marked = (np.zeros(count, np.int64) for _ in range(3))
-        self.unread = np.zeros(count, bool)
 
     def show(self, produced: Produced) -> None:
         """Add one partition."""
         sends = produced.sends[produced.sends["txn"] > 0]
-        if not len(sends):
-            return
-        if produced.log_end is None:
-            self.unread[sends["txn"]] = True
+        if not len(sends) or produced.log_end is None:
             return
         for counts, entries in (
             (self.total, _written(produced)),
@@ -64,7 +59,7 @@ class Tally:
             torn = shown > 0 and marked if transaction.state == "abort" else 0 < shown < total
             if transaction.state == "commit":
                 torn = torn or marked
-            if torn and not self.unread[number]:
+            if torn:
                 wrong[number] = (
                     f"transaction {transaction.name} ({transaction.state}) is torn: "
                     f"{shown:,} of {messages(total)} visible"
@@ -83,7 +78,7 @@ class Tally:
 def torn_in(produced: Produced, tally: Tally) -> list[Finding]:
     """One partition's messages that should be visible and are not, or are and should not, by transaction."""
     findings, sends = [], produced.sends
-    for number, text in tally.torn().items():
+    for number, text in tally.torn().items() if produced.log_end is not None else ():
         sent = identity_set(sends[sends["txn"] == number])
         visible = _visible(produced)
         aborted = tally.history.transactions[number - 1].state == "abort"

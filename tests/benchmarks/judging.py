@@ -1,10 +1,10 @@
 """How fast a verdict comes and how much memory it takes, beside a plain-Python checker of sets, in one run.
 
-`python tests/benchmarks/judging.py [--messages N] [--large] [--rounds N] [--keep DIR]`. Histories are made up (`synthetic`), over
-100 partitions, and written in the workers' binary format; then every case is judged `--rounds` times, each time in a
-fresh process, the cases in turn, forwards and backwards. Reading the files is part of every figure. CPU seconds are
-counted (user and system), because a shared machine's clock tells of its other guests; the verdict must be exact, or the
-line says WRONG and the exit status is 1.
+`python tests/benchmarks/judging.py [--messages N] [--large] [--rounds N] [--keep DIR]`. Histories are made up
+(`synthetic`), over 100 partitions, and written in the workers' binary format; then every case is judged `--rounds`
+times, each time in a fresh process, the cases in turn, forwards and backwards. Reading the files is part of every
+figure. CPU seconds are counted (user and system), because a shared machine's clock tells of its other guests; the
+verdict must be exact, or the line says WRONG and the exit status is 1.
 
 - *log + deliveries*: both files of what a consumer is judged by; what was sent and acked is given as one row a
   partition. *whole run*: the producer's file of intents and acks as well, so four recordings of every message.
@@ -143,9 +143,8 @@ def print_table(cases: list[Case], results: dict[Case, list[dict[str, Any]]]) ->
         target = f"{TARGETS[case.shape]}" if case.tapes is not None and "p1" not in case.tapes else ""
         times = f"{median / naive_speed[case.shape]:.0f}" if case.shape in naive_speed else ""
         spread = f"{median:7.1f} ({rates[0]:.1f} … {rates[-1]:.1f})"
-        print(
-            f"| {case.name:52} | {spread:31} | {times:>7} | {peak:7.0f} | {target:>6} | {'yes' if exact else 'WRONG':5} |"
-        )
+        told = "yes" if exact else "WRONG"
+        print(f"| {case.name:52} | {spread:31} | {times:>7} | {peak:7.0f} | {target:>6} | {told:5} |")
     return all(one["exact"] for case in cases for one in results[case])
 
 

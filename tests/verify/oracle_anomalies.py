@@ -11,7 +11,8 @@ Line = dict[str, Any]
 def anomalies_of(facts: Facts, waiting: list[Message]) -> dict[str, int]:
     again = redeliveries(facts)
     refused = {message for message, answer in facts.answer.items() if answer == "nack"}
-    handed = {one.told for one in facts.deliveries if one.told and (not one.corrupt or one.told in refused)}
+    handed = {one.told for one in facts.deliveries if one.told and not one.corrupt}
+    handed |= {one.message for one in facts.deliveries if one.corrupt and one.message in refused}
     unsent = (handed | set(facts.copies)) & refused
     unsent |= (handed | set(facts.copies)) - set(facts.sent)
     told = {(message[1], offset) for message, offset in facts.told_offset.items()}
@@ -142,20 +143,15 @@ def commits_lost(lines: list[Line]) -> int:
 
 def at_risk(facts: Facts, waiting: list[Message]) -> int:
     """ "Messages that a commit covered while they were unprocessed", and that are not lost: it was luck."""
-    count = 0
+    places = set()
     for message in waiting:
         holders = [one for one in facts.deliveries if one.message == message]
         told = [facts.told_offset[message]] if message in facts.told_offset else []
-        offsets = facts.copies.get(message) or [one.offset for one in holders] or told
-        if not offsets:
-            continue
+        offset = min(facts.copies.get(message) or [one.offset for one in holders] or told, default=None)
         done = [one.processed if facts.explicit else one.number for one in holders]
         first = min((number for number in done if number is not None), default=len(facts.lines))
-        count += any(
-            line["type"] == "commit"
-            and line["ok"]
-            and line["partition"] == message[1]
-            and line["offset"] > min(offsets)
-            for line in facts.lines[:first]
-        )
-    return count
+        commits = [line for line in facts.lines[:first] if line["type"] == "commit" and line["ok"]]
+        ahead = [line["offset"] for line in commits if line["partition"] == message[1]]
+        if offset is not None and any(offset < commit for commit in ahead):
+            places.add((message[1], offset))
+    return len(places)

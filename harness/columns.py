@@ -56,8 +56,8 @@ MERGE_BITS = 30
 PILE_ROWS = 1 << 13
 """So many rows are put into order at once; fewer cost more calls, more leave the processor's cache."""
 
-HELD_BYTES = 40 << 20
-"""Rows beyond this go to the temporary file: half of the 150 MB that judging may take, numpy itself takes 40."""
+HELD_BYTES = 56 << 20
+"""Rows beyond this go to the temporary file. Judging may take 150 MB; Python and numpy take 45, a partition the rest."""
 
 
 def identities(rows: Rows) -> NDArray[np.int64]:

@@ -182,7 +182,7 @@ class _Open:
 
     def in_hanging_transactions(self, hanging: Hanging) -> list[Finding]:
         """Messages of transactions of which nobody knows the end: if it was an abort, nobody was to be handed them."""
-        return self._unread(hanging.offsets, "of transactions whose end nobody told")
+        return self._unread(self.offsets & hanging.offsets, "of transactions whose end nobody told")
 
     def at_the_end(self, holdings: Holdings, drained: Event | None, hanging: Hanging) -> list[Finding]:
         """Stalled if somebody owned the partition when the drain ended, else unread."""
@@ -197,7 +197,7 @@ class _Open:
             len(holder.rows) and int(holder.rows["until"].max()) > drained.at for holder in holders
         ):
             return self._unread(self.offsets, "still being read when the wait ended")
-        late = offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
+        late = self.offsets & offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
         findings = self._unread(late, "written when the wait was over")
         if hanging.stable is not None:
             blocked = self.offsets.from_(hanging.stable)
@@ -228,8 +228,7 @@ class _Open:
         ownership: Ownership | None = None,
         detail: str = "",
     ) -> list[Finding]:
-        """Those of the offsets that are still open have this fate, and are open no longer. text: `{n}` is how many."""
-        offsets = self.offsets & offsets
+        """These of the open offsets have this fate, and are open no longer. text: `{n}` is how many."""
         if not len(offsets):
             return []
         self.offsets = self.offsets - offsets

@@ -120,8 +120,7 @@ def _timeline(finding: Finding, offset: int | None, identity: int | None, witnes
         for rows, text in ((told.nacks, "refused"), (told.unknowns, "no certain answer")):
             lines += [(at, text) for at, _ in _answers(rows, identity)]
     if offset is not None:
-        for ownership in witnesses.holdings.ownerships:
-            lines += _in_ownership(ownership, offset)
+        lines += _in_ownerships(witnesses.holdings.ownerships, offset, finding.at)
         lines += _commits_over(offset, witnesses.holdings)
     lines.sort(key=lambda line: line[0])
     timeline = [{"t_ns": witnesses.time(at), "text": text} for at, text in lines]
@@ -134,6 +133,22 @@ def _timeline(finding: Finding, offset: int | None, identity: int | None, witnes
         )
     timeline.append({"t_ns": None, "text": finding.text})
     return timeline
+
+
+def _in_ownerships(ownerships: list[Ownership], offset: int, settled_at: int | None) -> list[tuple[int, str]]:
+    """What every owner had to do with an offset; those who began behind it when its fate was settled, as one line."""
+    lines, behind = [], []
+    for ownership in ownerships:
+        late = settled_at is not None and ownership.start_at > settled_at
+        if late and not (ownership.offsets & Intervals.span(offset, offset + 1)):
+            behind.append(ownership)
+        else:
+            lines += _in_ownership(ownership, offset)
+    if behind:
+        count, last = len(behind), behind[-1].member
+        told = f"{count} later owners" if count > 1 else last
+        lines.append((behind[0].start_at, f"{told} began, and {'were' if count > 1 else 'was'} not handed it"))
+    return lines
 
 
 def _in_ownership(ownership: Ownership, offset: int) -> list[tuple[int, str]]:

@@ -75,7 +75,7 @@ class Intervals:
     def __sub__(self, other: "Intervals") -> "Intervals":
         if not len(self) or not len(other):
             return self
-        if self.starts[0] >= other.starts[0] and len(other) == 1 and self.ends[-1] <= other.ends[0]:
+        if len(self) == len(other) and (self.starts == other.starts).all() and (self.ends == other.ends).all():
             return NOTHING
         others = Intervals(np.concatenate(([LEAST], other.ends)), np.concatenate((other.starts, [MOST])))
         return self & others

@@ -32,6 +32,7 @@ Exit codes: {EXIT_PASS} PASS, {EXIT_FAIL} FAIL, {EXIT_USAGE} usage or bad scenar
 proven), {EXIT_HARNESS} the harness or its surroundings failed, {EXIT_INTERRUPTED} interrupted."""
 VERDICT_EXITS = {"PASS": EXIT_PASS, "FAIL": EXIT_FAIL, "UNKNOWN": EXIT_UNKNOWN}
 SEVERITY = ("PASS", "UNKNOWN", "FAIL")
+BETWEEN_LISTS = ":between-lists:"
 
 
 @click.group(
@@ -113,27 +114,59 @@ def _print_json(value: Any, indent: int | None) -> None:
     click.echo(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
-@main_group.command()
-@click.argument("target", type=click.Path(path_type=Path), metavar="RUN|FILE.jsonl")
-@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, and nothing else.")
-def verify(target: Path, as_json: bool) -> int:
-    """Judge a run, or a portable history, again from its files.
+class _TwoLists(click.Command):
+    """A command whose arguments may be two lists with `--` between them, which click alone would swallow."""
 
-    Needs no broker. The same files give the same verdict, byte for byte.
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [BETWEEN_LISTS if arg == "--" else arg for arg in args])
+
+
+@main_group.command(cls=_TwoLists)
+@click.argument("targets", type=click.Path(path_type=Path), nargs=-1, required=True,
+                metavar="RUN|FILE... [-- FILE...]")  # fmt: skip
+@click.option("--from", "tool", type=click.Choice(["kafkatest", "jepsen"]), metavar="TOOL",
+              help="Read FILE as another tool wrote it: kafkatest (what VerifiableProducers print, then --, then what "
+              "VerifiableConsumers print) or jepsen (history.edn of its Kafka workload).")  # fmt: skip
+@click.option("--guarantee", type=click.Choice(["at_least_once", "at_most_once", "exactly_once"]), metavar="NAME",
+              help="With --from: judge by at_most_once or exactly_once instead of at_least_once.")  # fmt: skip
+@click.option("--reset", type=click.Choice(["earliest", "latest", "none"]), metavar="POLICY",
+              help="With --from: where consumers began without a commit: latest or none instead of earliest.",
+              )  # fmt: skip
+@click.option("--isolation", type=click.Choice(["read_uncommitted", "read_committed"]), metavar="LEVEL",
+              help="With --from: consumers read with read_committed instead of read_uncommitted.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, and nothing else.")
+def verify(targets: tuple[Path, ...], tool: str | None, as_json: bool, **settings: str | None) -> int:
+    """Judge a run, or a history in a file, again.
+
+    Needs no broker. The same files give the same verdict, byte for byte. FILE is
+    a portable history (JSON lines), or with --from what another tool recorded.
 
     Example: harness verify results/20260101T120000Z-ssl_iter-1a2b
+
+    Example: harness verify --from kafkatest p1.log p2.log -- c1.log c2.log
     """
     from harness import outcome
 
-    if target.is_dir():
-        verdict = _verify_run(target)
-    elif target.is_file():
+    given = {key: value for key, value in settings.items() if value is not None}
+    if tool is not None:
+        from harness.importers.files import judge_files
+
+        verdict = judge_files(tool, targets, given, between=BETWEEN_LISTS)
+    elif len(targets) != 1 or given:
+        raise UsageError(
+            "import-usage",
+            f"{f'--{min(given)}' if given else 'several files'} can be given only with --from",
+            "A run and a portable history say it themselves, and stand alone.",
+        )
+    elif targets[0].is_dir():
+        verdict = _verify_run(targets[0])
+    elif targets[0].is_file():
         from harness import portable
 
-        verdict = outcome.judge_history(portable.read(target))
+        verdict = outcome.judge_history(portable.read(targets[0]))
     else:
         raise UsageError(
-            "no-history", f"{target}: no such run or file", "Name a folder under results/, or a .jsonl file."
+            "no-history", f"{targets[0]}: no such run or file", "Name a folder under results/, or a .jsonl file."
         )
     if as_json:
         click.echo(outcome.as_text(verdict), nl=False)
@@ -142,6 +175,8 @@ def verify(target: Path, as_json: bool) -> int:
         from harness.report.terminal import Terminal
 
         print_verdict(verdict, Terminal())
+        for note in verdict["notes"] if tool is not None else ():
+            click.echo(f"note: {note}", err=True)
     return VERDICT_EXITS[verdict["verdict"]]
 
 
@@ -159,6 +194,29 @@ def _verify_run(target: Path) -> dict[str, Any]:
     elif not kept.is_file():
         write_text(kept, text)
     return verdict
+
+
+@main_group.command()
+@click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write into FILE instead; - is the standard output, the default.")  # fmt: skip
+def export(target: Path, out: Path | None) -> int:
+    """Write a run's recording as JSON lines, one a message.
+
+    For other tools, or to keep the evidence: `harness verify FILE` gives the
+    verdict of the run itself.
+
+    Example: harness export results/20260101T120000Z-ssl_iter-1a2b --out x.jsonl
+    """
+    from harness.export import export_file, export_stdout
+    from harness.rundir import RunDir
+
+    run = RunDir.open(target)
+    if out is None or str(out) == "-":
+        export_stdout(run)
+    else:
+        export_file(run, out)
+    return EXIT_PASS
 
 
 @main_group.command()

@@ -57,7 +57,7 @@ PILE_ROWS = 1 << 13
 """So many rows are put into order at once; fewer cost more calls, more leave the processor's cache."""
 
 HELD_BYTES = 56 << 20
-"""Rows beyond this go to the temporary file. Judging may take 150 MB; Python and numpy take 45, a partition the rest."""
+"""Rows beyond this go to the temporary file: judging may take 150 MB, of which Python and numpy take 45."""
 
 
 def identities(rows: Rows) -> NDArray[np.int64]:

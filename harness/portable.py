@@ -6,7 +6,7 @@ torn *last* line is a recording cut short, which the judge will call UNKNOWN. No
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,12 +60,12 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "member": {"member": str, "state": str},
     "assign": {"member": str, "partitions": list},
     "revoke": {"member": str, "partitions": list},
-    "deliver": {"member": str, "partition": int, "offset": int},
+    "deliver": {"member": str, "partition": int, "offset": (int, type(None))},
     "processed": {"member": str, "partition": int, "offset": int},
     "commit": {"member": str, "partition": int, "offset": int, "ok": bool},
     "stored": {"partition": int, "offset": (int, type(None))},
     "fault": {"fault": str, "phase": str},
-    "log": {"partition": int, "offset": int, "producer": str, "seq": int},
+    "log": {"partition": int, "offset": int, "producer": (str, type(None)), "seq": (int, type(None))},
     "log_end": {"partition": int, "start": int, "end": int},
     "drained": {"waited_s": (int, float), "lag": dict},
 }
@@ -77,6 +77,7 @@ OPTIONAL: dict[str, type | tuple[type, ...]] = {
     "offset": (int, type(None)),
     "txn": (str, int, type(None)),
     "positions": (dict, type(None)),
+    "asked": (int, type(None)),
 }
 """The types of keys that a line may have, or that stand in lines of several types."""
 
@@ -91,9 +92,14 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "fault": {"phase": ("injecting", "injected", "healing", "healed")},
 }
 
+RUN_KEYS = ("run", "guarantee", "partitions", "isolation", "reset", "group")
+EXTRAS = {"identified": bool, "torn": list, "damaged": list, "processing": str}
+"""Keys of the `run` line by which `harness export` carries what only our own recordings know."""
+
 LIMITS = {
     "partitions": 1 << 20,
     "partition": 1 << 20,
+    "asked": 1 << 20,
     "seq": 1 << SEQ_BITS,
     "offset": 1 << 62,
     "start": 1 << 62,
@@ -119,7 +125,7 @@ def read(path: Path) -> History:
             torn = True
             break
         if reader is None:
-            reader = _Reader(_run_info(path, number, line))
+            reader = _Reader(_run_info(path, number, line), _extras(path, number, line))
         elif line["type"] == "run":
             raise _bad(path, number, "a second line of type run")
         else:
@@ -127,6 +133,15 @@ def read(path: Path) -> History:
     if reader is None:
         raise _bad(path, 1, "no line of type run: the file is empty")
     return reader.history(torn=torn)
+
+
+def gathered(first: Line, lines: Iterable[Line]) -> History:
+    """The history that lines made here tell; importers of other tools' histories make them. Nothing is checked."""
+    run = RunInfo(**{name: first[name] for name in RUN_KEYS}, idempotent=bool(first.get("idempotent")))
+    reader = _Reader(run, {key: first[key] for key in EXTRAS if key in first})
+    for line in lines:
+        reader.take(line)
+    return reader.history(torn=False)
 
 
 def _parse(path: Path, number: int, text: bytes, *, tolerate: bool) -> Line | None:
@@ -171,8 +186,17 @@ def _check(path: Path, number: int, kind: str, key: str, value: Any, wanted: typ
 def _run_info(path: Path, number: int, line: Line) -> RunInfo:
     if line["type"] != "run":
         raise _bad(path, number, f"the first line must be of type run, not {line['type']}")
-    names = ("run", "guarantee", "partitions", "isolation", "reset", "group")
-    return RunInfo(**{name: line[name] for name in names}, idempotent=bool(line.get("idempotent")))
+    return RunInfo(**{name: line[name] for name in RUN_KEYS}, idempotent=bool(line.get("idempotent")))
+
+
+def _extras(path: Path, number: int, line: Line) -> Line:
+    """What an export of one of our own runs says beside the format; `harness/export.py` writes it."""
+    extras = {key: line[key] for key in EXTRAS if key in line}
+    for key, value in extras.items():
+        texts = value if isinstance(value, list) else []
+        if not isinstance(value, EXTRAS[key]) or not all(isinstance(text, str) for text in texts):
+            raise _bad(path, number, f"run: {key} is {value!r}")
+    return extras
 
 
 def _bad(path: Path, number: int, what: str) -> HarnessError:
@@ -184,8 +208,9 @@ def _bad(path: Path, number: int, what: str) -> HarnessError:
 class _Reader:
     """Gathers lines into columns."""
 
-    def __init__(self, run: RunInfo) -> None:
+    def __init__(self, run: RunInfo, extras: Line) -> None:
         self.run = run
+        self.extras = extras
         self.began = 0
         self.producers: dict[str, int] = {}
         self.columns: dict[str, list[Row]] = defaultdict(list)
@@ -193,8 +218,10 @@ class _Reader:
         self.deliveries: dict[str, list[Row]] = defaultdict(list)
         self.processed: dict[tuple[str, int, int], int] = {}
         self.corrupt: list[Row] = []
+        self.corrupt_log: list[Row] = []
         self.corrupt_at: set[int] = set()
         self.sent: set[Name] = set()
+        self.told: set[tuple[int, int]] = set()  # partition and offset
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
@@ -217,8 +244,9 @@ class _Reader:
             producer = self.producers.setdefault(name, len(self.producers))
         seq = line["seq"] if producer != NO_PRODUCER else 0
         at, partition = self.order, line["partition"]
+        asked = partition if line.get("asked") is None else line["asked"]
         aborted = bool(line.get("aborted"))
-        return Row(seq, offset, 1, at, at, at, partition, partition, producer, step, txn, aborted)
+        return Row(seq, offset, 1, at, at, at, partition, asked, producer, step, txn, aborted)
 
     def _send(self, line: Line) -> None:
         txn = 0
@@ -234,6 +262,9 @@ class _Reader:
 
     def _ack(self, line: Line) -> None:
         offset = line.get("offset")
+        if line.get("asked") not in (None, line["partition"]):
+            # It answers the send to the partition that was asked for, and tells no offset there.
+            line, offset = {**line, "partition": line["asked"]}, None
         self.columns["ack"].append(self._row(line, NO_OFFSET if offset is None else offset))
 
     def _nack(self, line: Line) -> None:
@@ -248,6 +279,8 @@ class _Reader:
 
     def _log(self, line: Line) -> None:
         self.columns["log"].append(self._row(line, line["offset"]))
+        if line.get("corrupt"):
+            self.corrupt_log.append(self.columns["log"][-1])
 
     def _log_end(self, line: Line) -> None:
         self.log_ends[line["partition"]] = (line["start"], line["end"])
@@ -265,7 +298,8 @@ class _Reader:
         self.processed.setdefault((line["member"], line["partition"], line["offset"]), self.order)
 
     def _deliver(self, line: Line) -> None:
-        row = self._row(line, line["offset"], step=len(self.events[line["member"]]))
+        offset = NO_OFFSET if line["offset"] is None else line["offset"]
+        row = self._row(line, offset, step=len(self.events[line["member"]]))
         self.deliveries[line["member"]].append(row)
         if line.get("corrupt"):
             self.corrupt.append(row)
@@ -275,9 +309,10 @@ class _Reader:
         self.events[line["member"]].append(Event(self.order, line["type"], line))
 
     def history(self, *, torn: bool) -> History:
-        asked = _asked(self.columns, self.log_ends)
-        named = _by_offset(self.columns)
+        # Where messages carry their identity, that says it: `asked` in the lines.
+        asked = {} if self.extras.get("identified") else _asked(self.columns, self.log_ends)
         self.sent = {row.name for row in self.columns["send"]}
+        self.told = {(row.partition, row.offset) for kind in ("ack", "log") for row in self.columns[kind]}
         acks = [_sent_home(row, asked) for row in self.columns["ack"]]
         log = [_at_home(row, asked) for row in self.columns["log"]]
         return History(
@@ -289,48 +324,40 @@ class _Reader:
             nacks=_columns(self.columns["nack"]),
             unknowns=_columns(self.columns["unknown"]),
             transactions=list(self.transactions.values()),
-            streams=[self._stream(member, asked, named) for member in self.events],
+            streams=[self._stream(member, asked) for member in self.events],
             log=_columns(log),
             log_ends=self.log_ends,
             stored=self.stored,
             corrupt=_columns(self.corrupt),
+            corrupt_log=_columns(self.corrupt_log),
             drained=self.drained,
             faults=self.faults,
-            torn=["the recording was cut short: its last line is torn"] if torn else [],
-            exact_times=True,
+            torn=self.extras.get("torn", []) + (["the recording was cut short: its last line is torn"] if torn else []),
+            damaged=self.extras.get("damaged", []),
+            exact_times=self.extras.get("processing") != "approximate",
+            identified=self.extras.get("identified", False),
             began=self.began,
         )
 
-    def _stream(self, member: str, asked: dict[Name, int], named: "Named") -> Stream:
+    def _stream(self, member: str, asked: dict[Name, int]) -> Stream:
         """One member's part. Where the file has `processed` lines, a delivery without its own was never finished."""
-        rows = [_at_home(self._named(row, named), asked) for row in self.deliveries[member]]
+        rows = [_at_home(self._readable(row), asked) for row in self.deliveries[member]]
         if self.processed:
-            rows = [row._replace(done=self.processed.get((member, row.partition, row.offset), NEVER)) for row in rows]
+            rows = [
+                row._replace(done=self.processed.get((member, row.partition, row.offset), NEVER))
+                if row.offset != NO_OFFSET
+                else row
+                for row in rows
+            ]
         return Stream(member, self.events[member], _columns(rows, merging=False))
 
-    def _named(self, row: Row, named: "Named") -> Row:
-        """A delivery without a readable identity has that of the message known to stand at its offset, if any is."""
-        if row.producer != NO_PRODUCER and row.at not in self.corrupt_at:
+    def _readable(self, row: Row) -> Row:
+        """What a broken payload says of itself is evidence of nothing: its offset names it. Where nothing else tells of
+        that offset it is believed, if somebody did send it."""
+        if row.at not in self.corrupt_at or self.extras.get("identified"):
             return row
-        there = named.get((row.partition, row.offset))
-        if there is not None:
-            return row._replace(producer=there[0], seq=there[1])
-        # What a broken payload says of itself is evidence of nothing, unless somebody did send it.
-        return row if row.name in self.sent else row._replace(producer=NO_PRODUCER, seq=0)
-
-
-Named = dict[tuple[int, int], tuple[int, int]]
-"""Producer and seq by partition and offset."""
-
-
-def _by_offset(columns: dict[str, list[Row]]) -> Named:
-    """What stands where: as the log says, or, where it says nothing, as was told with an ack."""
-    told: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
-    for row in columns["ack"]:
-        told[row.partition, row.offset].add((row.producer, row.seq))
-    # Where two acks name one offset, one of them is wrong, and nothing tells which.
-    named = {place: next(iter(names)) for place, names in told.items() if len(names) == 1}
-    return named | {(row.partition, row.offset): (row.producer, row.seq) for row in columns["log"]}
+        known = (row.partition, row.offset) in self.told or row.name not in self.sent
+        return row._replace(producer=NO_PRODUCER, seq=0) if known else row
 
 
 def _columns(rows: list[Row], *, merging: bool = True) -> Columns:

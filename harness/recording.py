@@ -4,7 +4,7 @@ Whatever is cut, odd or missing is told in `History.torn` or `History.damaged`, 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,12 @@ def read(run: RunDir) -> History:
     """Gather what every worker of a run recorded, and what the harness saw of them."""
     files = sorted(run.path.glob("history/*.bin"))
     own, unread = own_events(run.events)
-    history = gather(run_info(run.meta), {path.name: open_tape(path) for path in files}, own)
+    clients = run.meta.get("clients") or []
+    ended = {str(client.get("worker")): client.get("ended") or {} for client in clients}
+    history = gather(run_info(run.meta), {path.name: open_tape(path) for path in files}, own, ended)
     history.damaged[:0] = unread
     early = [] if files else ["no worker has recorded anything"]
-    started = {str(client.get("worker")) for client in run.meta.get("clients") or []}
-    missing = sorted(started - {path.stem for path in files})
+    missing = sorted(set(ended) - {path.stem for path in files})
     history.damaged += [f"history/{name}.bin is missing" for name in missing]
     if run.last_mark() not in STAGES_BEFORE_JUDGING:
         early.append(f"the run ended early: its last finished stage is {run.last_mark()!r}")
@@ -61,18 +62,30 @@ def run_info(meta: dict[str, Any]) -> RunInfo:
     )
 
 
-def gather(info: RunInfo, tapes: dict[str, Tape], own: list[Event]) -> History:
-    """Read tapes by the names of their files, one after the other, into one history."""
+def gather(
+    info: RunInfo, tapes: dict[str, Tape], own: list[Event], ended: Mapping[str, dict[str, Any]] | None = None
+) -> History:
+    """Read tapes by the names of their files, one after the other, into one history.
+
+    ended: by worker, what it told at its end; a file that holds less than that was cut.
+    """
     spill = Spill()
     sends, acks, nacks, unknowns, log, corrupt, corrupt_log = (Columns(spill=spill) for _ in range(7))
     history = History(
         info, [], sends, acks, nacks, unknowns, log=log, corrupt=corrupt, corrupt_log=corrupt_log, identified=True
     )
-    took = {role: [tape for tape in tapes.values() if tape.meta["role"] == role] for role in ROLES}
-    names = {int(tape.meta["producer"]): str(tape.meta["worker"]) for tape in took["produce"]}
+    made = [tape.meta for tape in tapes.values() if tape.meta["role"] == "produce"]
+    names = {int(meta["producer"]): str(meta["worker"]) for meta in made}
     history.producers = [names.get(number, f"producer {number}") for number in range(max(names, default=-1) + 1)]
-    began = [ROLES[role](history, tape, own, spill) for role, all_of_it in took.items() for tape in all_of_it]
-    history.began = min((at for at in began if at is not None and at != NEVER), default=0)
+    began = []
+    for role, reading in ROLES.items():
+        for name, tape in tapes.items():
+            if tape.meta["role"] == role:
+                taken = reading(history, tape, own, spill)
+                history.damaged += taken.short_of((ended or {}).get(str(tape.meta["worker"]), {}), name)
+                # The independent reader may begin before what it tells of, and end after it.
+                began += [taken.began] if role != "read_log" and taken.began != NEVER else []
+    history.began = min(began, default=0)
     missing = sorted(set(range(info.partitions)) - set(history.log_ends))
     if missing:
         listed = ", ".join(str(partition) for partition in missing[:10])
@@ -80,6 +93,10 @@ def gather(info: RunInfo, tapes: dict[str, Tape], own: list[Event]) -> History:
     _harness(history, own)
     history.damaged += [f"{name}: {tape.torn}" for name, tape in tapes.items() if tape.torn]
     return history
+
+
+TOLD = {"deliveries": (DELIVER, LOG), "sent": (SEND,), "acked": (ACK,)}
+"""What workers tell at their end, by the kinds of frames that hold it."""
 
 
 @dataclass
@@ -92,6 +109,15 @@ class _Read:
 
     def of(self, kind: str) -> list[Event]:
         return [event for event in self.events if event.type == kind]
+
+    def short_of(self, told: dict[str, Any], name: str) -> list[str]:
+        """What the worker told at its end and its file does not hold."""
+        lacking = []
+        for key, kinds in TOLD.items():
+            held = sum(count for kind in kinds for _, _, count in self.spans(kind))
+            if held < int(told.get(key) or 0):
+                lacking.append(f"{name}: its worker told of {int(told[key]):,} {key}, and the file has {held:,}")
+        return lacking
 
     def spans(self, kind: int) -> list[tuple[int, int, int]]:
         return self.arrivals[kind].spans if kind in self.arrivals else []
@@ -110,7 +136,7 @@ def _take(tape: Tape, shelves: Shelves, change: Callable[[Rows], None] = lambda 
     return taken
 
 
-def _producer(history: History, tape: Tape, own: list[Event], spill: Spill) -> int:
+def _producer(history: History, tape: Tape, own: list[Event], spill: Spill) -> _Read:
     before = len(history.transactions)
 
     def at_home(rows: Rows) -> None:
@@ -128,7 +154,7 @@ def _producer(history: History, tape: Tape, own: list[Event], spill: Spill) -> i
         history.run = replace(history.run, idempotent=True)
     if not taken.of("producer_end"):
         history.torn.append(f"producer {tape.meta['worker']} did not end in an orderly way")
-    return taken.began
+    return taken
 
 
 def _transactions(events: Iterable[Event], producer: str) -> list[Transaction]:
@@ -142,7 +168,7 @@ def _transactions(events: Iterable[Event], producer: str) -> list[Transaction]:
     return transactions
 
 
-def _consumer(history: History, tape: Tape, own: list[Event], spill: Spill) -> int:
+def _consumer(history: History, tape: Tape, own: list[Event], spill: Spill) -> _Read:
     deliveries = Columns(spill=spill)
     taken = _take(tape, {DELIVER: deliveries, CORRUPT: history.corrupt})
     name = str(tape.meta["worker"])
@@ -156,17 +182,17 @@ def _consumer(history: History, tape: Tape, own: list[Event], spill: Spill) -> i
             state = end.data["state"] if end is not None else "gone, and nobody recorded how"
             history.torn.append(f"consumer {name} did not end in an orderly way: {state}")
     history.streams.append(stream)
-    return taken.began
+    return taken
 
 
-def _log_reader(history: History, tape: Tape, own: list[Event], spill: Spill) -> None:
-    """Of other times than the run's: it may begin before and end after what it tells of."""
+def _log_reader(history: History, tape: Tape, own: list[Event], spill: Spill) -> _Read:
     taken = _take(tape, {LOG: history.log, CORRUPT: history.corrupt_log})
     for event in taken.of("log_end"):
         history.log_ends[event.data["partition"]] = (event.data["start"], event.data["end"])
+    return taken
 
 
-ROLES: dict[str, Callable[[History, Tape, list[Event], Spill], int | None]] = {
+ROLES: dict[str, Callable[[History, Tape, list[Event], Spill], _Read]] = {
     "produce": _producer,
     "consume": _consumer,
     "read_log": _log_reader,

@@ -34,7 +34,7 @@ def clean(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["run", "verify", "report", "list", "schema", "doctor"])
+@pytest.mark.parametrize("command", ["run", "verify", "export", "report", "list", "schema", "doctor"])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_command_has_help_with_an_example(command: str, flag: str) -> None:
     done = harness(command, flag)
@@ -63,6 +63,20 @@ def test_a_reader_that_goes_away_does_not_change_the_exit_code(clean: Path) -> N
     ("argv", "exit_code", "said"),
     [
         (("verify", "/nowhere"), 2, "error [no-history]: /nowhere: no such run or file\n"),
+        (
+            ("verify", "--from", "kafkatest", "a", "b"),
+            2,
+            "error [import-usage]: --from kafkatest needs files of producers",
+        ),
+        (("verify", "--from", "kafkatest", "a", "--"), 2, "then --, then files of consumers\n"),
+        (("verify", "--from", "kafkatest", "/nowhere", "--", "b"), 4, "[bad-history]: /nowhere: No such file"),
+        (("verify", "--from", "jepsen", "a", "b"), 2, "error [import-usage]: --from jepsen needs one file\n"),
+        (("verify", "--from", "jepsen", "/nowhere"), 4, "[bad-history]: /nowhere: No such file"),
+        (("verify", "a", "b"), 2, "error [import-usage]: several files can be given only with --from\n"),
+        (("verify", "a", "--reset", "latest"), 2, "error [import-usage]: --reset can be given only with --from\n"),
+        (("verify", "--from", "jepsen", "a", "--guarantee", "best"), 2, "Invalid value for '--guarantee'"),
+        (("export", "/nowhere"), 2, "Directory '/nowhere' does not exist"),
+        (("export", str(ROOT / "tests")), 2, f"error [not-a-run]: {ROOT}/tests: no run.json in this folder\n"),
         (("verify", str(ROOT / "tests")), 2, f"error [not-a-run]: {ROOT}/tests: no run.json in this folder\n"),
         (("run", "ssl_itr"), 2, "error [no-scenario]: ssl_itr: no such scenario file; did you mean ssl_iter?\n"),
         (("run", "ssl_iter", "--client", "kafka-pyton"), 2, "no client library is called 'kafka-pyton'"),
@@ -77,6 +91,27 @@ def test_mistakes_are_told_and_told_apart(argv: tuple[str, ...], exit_code: int,
     assert done.returncode == exit_code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_another_tools_history_is_judged(tmp_path: Path) -> None:
+    """Options may stand behind the second list too."""
+    events = {
+        "p": [
+            ("startup_complete", {}),
+            ("producer_send_success", {"value": "0", "offset": 0}),
+            ("shutdown_complete", {}),
+        ],
+        "c": [("startup_complete", {}), ("record_data", {"value": "0", "offset": 0}), ("shutdown_complete", {})],
+    }
+    for name, told in events.items():
+        lines = [{"timestamp": 1, "name": kind, "topic": "t", "partition": 0, **more} for kind, more in told]
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = ("--from", "kafkatest", str(tmp_path / "p"), "--", str(tmp_path / "c"))
+    done = harness("verify", *files)
+    assert (done.returncode, done.stdout[:4]) == (0, "PASS")
+    assert done.stderr.startswith("note: No independent reader: acks and deliveries stand for the log.")
+    verdict = json.loads(harness("verify", *files, "--guarantee", "exactly_once", "--json").stdout)
+    assert (verdict["verdict"], verdict["guarantee"]) == ("PASS", "exactly_once")
 
 
 def test_a_bad_line_names_itself(clean: Path) -> None:

@@ -482,3 +482,31 @@ def test_a_producer_that_nobody_knows(tmp_path: Path) -> None:
     verdict = judge(recording.read(make_run(tmp_path, {**CLEAN, "reader": strange}, OWN)))
     assert verdict["anomalies"]["phantom"] == 1
     assert next(one for one in verdict["examples"] if one["kind"] == "phantom")["producer"] == "producer 9"
+
+
+@pytest.mark.parametrize(
+    ("ended", "what"),
+    [
+        ({"deliveries": 4}, ["c1.bin: its worker told of 4 deliveries, and the file has 3"]),
+        ({"deliveries": 3}, []),
+        (None, []),
+    ],
+)
+def test_a_file_that_was_cut_between_two_frames(tmp_path: Path, ended: dict[str, int] | None, what: list[str]) -> None:
+    """No frame is torn, so only what the worker told at its end gives it away; then what looks lost is unproven."""
+    run = make_run(tmp_path, CLEAN, OWN)
+    run.meta["clients"] = [{"worker": "c1", "role": "consume", "ended": ended}, {"worker": "p1", "ended": {"acked": 3}}]
+    given = recording.read(run)
+    assert given.damaged == what
+    assert judge(given)["verdict"] == ("UNKNOWN" if what else "PASS")
+
+
+def test_a_wrong_value_without_a_place(tmp_path: Path) -> None:
+    """Recorded by identity alone, and in the log twice, so nothing tells at which offset it was handed over."""
+    consumer = header() + event(5, "member", member="c1", state="join") + frame(DELIVER_KEYS, 7, span(0, 3))
+    consumer += frame(CORRUPT, 8, [(1, -1), (2, -1)]) + LEAVE
+    reader = header(role="read_log", worker="reader") + frame(LOG, 91, [*span(0, 3), (1, 3), (2, 4)])
+    reader += event(92, "log_end", partition=0, start=0, end=5)
+    verdict = judge(recording.read(make_run(tmp_path, {**CLEAN, "c1": consumer, "reader": reader}, OWN)))
+    assert verdict["anomalies"]["corrupt"] == 2
+    assert "2 messages of partition 0 were handed over with a value that was not sent" in verdict["reasons"]

@@ -13,7 +13,7 @@ from harness.verify.consuming import RESET_POLICY, Consumed, names_of
 from harness.verify.findings import LOSSES, Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING
 from harness.verify.ownership import Commit, Holdings
-from harness.verify.placing import identity_set, offsets_of, within
+from harness.verify.placing import first_copies, identity_set, offsets_of, within
 from harness.verify.producing import Produced
 
 
@@ -51,16 +51,18 @@ def at_risk(
     """
     if not history.exact_times:
         return []
-    # Where nobody read the log, or it has lost what was handed over, an ack tells where a message stood.
+    # Where nobody read the log, or it lost what was handed over, an ack or a delivery tells where a message stood.
     absent = EVERYTHING if produced.log_end is None else consumed.delivered - produced.in_log
-    acks = chosen(produced.acks, produced.acks["offset"] != NO_OFFSET)
-    places = joined([produced.copies, within(acks, absent)])
+    acked = within(chosen(produced.acks, produced.acks["offset"] != NO_OFFSET), absent)
+    handed = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
+    handed = within(handed, absent - identity_set(acked))
+    places = joined([produced.copies, acked, first_copies(handed)])
     judged = produced.judged & identity_set(places)
     risky = NOTHING
     rows = consumed.deliveries
     for commit in holdings.commits:
         if commit.offset is not None:
-            unfinished = judged - names_of(chosen(rows, rows["done"] <= commit.at), produced.log)
+            unfinished = judged - names_of(chosen(rows, rows["done"] <= commit.at), produced)
             risky = risky | offsets_of(unfinished, places).below(commit.offset)
     for finding in lost:
         if finding.kind in LOSSES or finding.detail == RESET_POLICY:

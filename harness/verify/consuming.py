@@ -57,7 +57,7 @@ class Consumed:
 
 
 def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
-    """Gather one partition's deliveries. What carries no identity is named by the log at its offset."""
+    """Gather one partition's deliveries. What carries no identity is named by what stands at its offset."""
     parts = [rows for ownership in holdings.ownerships for rows in ownership.parts]
     rows = joined(parts + [rows for _, rows in holdings.foreign])
     named = rows["producer"] != NO_PRODUCER
@@ -65,29 +65,31 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     strange = ~named & (rows["offset"] == NO_OFFSET)
     deliveries = chosen(rows, ~away)
     nameless = offset_set(chosen(rows, ~named))
-    held = Intervals.of(produced.log["offset"], produced.log["length"])
     offsets = offset_set(joined(rows for _, rows in holdings.foreign))
     for ownership in holdings.ownerships:
         offsets = offsets | ownership.offsets
+    nowhere = NOTHING
+    if produced.log_end is not None and len(nameless):
+        # What lies below the log's start may have been there: retention deletes what was handed over, too.
+        nowhere = (nameless - offset_set(produced.register)).from_(produced.log_end[0])
     done = deliveries["done"] != NEVER
     return Consumed(
         partition=produced.partition,
         ownerships=holdings.ownerships,
         offsets=offsets,
         deliveries=deliveries,
-        delivered=names_of(deliveries, produced.log),
-        # What lies below the log's start may have been there: retention deletes what was handed over, too.
-        nowhere=(nameless - held).from_(produced.log_end[0]) if produced.log_end is not None else NOTHING,
+        delivered=names_of(deliveries, produced),
+        nowhere=nowhere,
         strays=chosen(rows, away),
         strangers=int(rows["length"][strange].sum()),
-        finished=None if done.all() else names_of(chosen(deliveries, done), produced.log),
+        finished=None if done.all() else names_of(chosen(deliveries, done), produced),
     )
 
 
-def names_of(deliveries: Rows, log: Rows) -> Intervals:
-    """The identities of deliveries; what carries none is named by the log at its offset."""
-    nameless = chosen(deliveries, deliveries["producer"] == NO_PRODUCER)
-    return identity_set(deliveries) | identities_at(offset_set(nameless), log)
+def names_of(deliveries: Rows, produced: Produced) -> Intervals:
+    """The identities of deliveries; what carries none is named by what stands at its offset."""
+    nameless = offset_set(chosen(deliveries, deliveries["producer"] == NO_PRODUCER))
+    return identity_set(deliveries) | (identities_at(nameless, produced.register) if len(nameless) else NOTHING)
 
 
 def undelivered(
@@ -123,7 +125,7 @@ def _in_vain(produced: Produced, consumed: Consumed) -> Rows:
     rows = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
     named = within(chosen(rows, rows["producer"] != NO_PRODUCER), names)
     nameless = offset_set(chosen(rows, rows["producer"] == NO_PRODUCER))
-    return joined([named, within(at_offsets(produced.log, nameless), names)])
+    return joined([named, within(at_offsets(produced.register, nameless), names)])
 
 
 def _start(ownership: Ownership, commit: Commit | None) -> int | None:
@@ -140,6 +142,7 @@ class _Open:
         self.produced = produced
         self.partition = produced.partition
         self.offsets = offsets
+        self.excused = NOTHING  # `latest` began behind them: no later start is to blame for that
         self.run = run
 
     def settle_by(self, ownership: Ownership, commit: Commit | None) -> list[Finding]:
@@ -149,19 +152,14 @@ class _Open:
             return []
         where, who = f"{{n}} in partition {self.partition}", ownership.member
         findings: list[Finding] = []
+        jumped = self.offsets.below(start) - self.excused
         if commit is not None and commit.offset is not None:
-            findings += self._take(
-                "committed_ahead",
-                self.offsets.below(min(start, commit.offset)),
-                "client",
-                f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}",
-                ownership,
-                "never_handed_over",
-            )
-        jumped = self.offsets.below(start)
+            text = f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}"
+            ahead = jumped.below(commit.offset)
+            findings += self._take("committed_ahead", ahead, "client", text, ownership, "never_handed_over")
+            jumped = jumped - ahead
         if self._reset_chose(commit):
-            text = f"{where} not read: behind them {who} started at {start}, by reset policy latest"
-            findings += self._take("unread", jumped, "void", text, ownership, RESET_POLICY)
+            self.excused = self.excused | jumped
         else:
             behind = commit.said() if commit is not None else f"no commit and reset policy {self.run.reset}"
             text = f"{where} jumped over: {who} started at {start}, with {behind}"
@@ -170,7 +168,8 @@ class _Open:
             f"{{n}} skipped in partition {self.partition}: {who} started at {start} "
             f"and was handed offset {ownership.reached - 1} without them"
         )
-        return findings + self._take("skipped", self.offsets.below(ownership.reached), "consumer", text, ownership)
+        skipped = self.offsets.from_(start).below(ownership.reached)
+        return findings + self._take("skipped", skipped, "consumer", text, ownership)
 
     def _reset_chose(self, commit: Commit | None) -> bool:
         """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
@@ -186,17 +185,28 @@ class _Open:
 
     def at_the_end(self, holdings: Holdings, drained: Event | None, hanging: Hanging) -> list[Finding]:
         """Stalled if somebody owned the partition when the drain ended, else unread."""
-        if not len(self.offsets):
-            return []
+        holders = [] if drained is None else [one for one in holdings.ownerships if one.holds(drained.at)]
+        findings: list[Finding] = []
         if drained is None:
-            return self._unread(self.offsets, "not read: the recording has no end of the drain")
-        holders = [one for one in holdings.ownerships if one.start_at <= drained.at < one.end_at]
-        if not holders:
-            return self._unread(self.offsets, "not read: nobody owned it at the end")
-        if self.partition in (drained.data.get("progressing") or ()) or any(
-            len(holder.rows) and int(holder.rows["until"].max()) > drained.at for holder in holders
-        ):
-            return self._unread(self.offsets, "still being read when the wait ended")
+            why = "not read: the recording has no end of the drain"
+        elif not holders:
+            why = "not read: nobody owned it at the end"
+        elif self._still_moves(holders, drained):
+            why = "still being read when the wait ended"
+        else:
+            why = "not read: nobody who held the partition was to be handed them"
+            findings += self._stalled(holders, holdings, drained, hanging)
+        text = f"{{n}} in partition {self.partition} not read: reset policy latest had started behind them"
+        findings += self._take("unread", self.offsets & self.excused, "void", text, None, RESET_POLICY)
+        return findings + self._unread(self.offsets, why)
+
+    def _still_moves(self, holders: list[Ownership], drained: Event) -> bool:
+        """Whether the wait was cut off, rather than in vain."""
+        moving = self.partition in (drained.data.get("progressing") or ())
+        return moving or any(len(one.rows) and int(one.rows["until"].max()) > drained.at for one in holders)
+
+    def _stalled(self, holders: list[Ownership], holdings: Holdings, drained: Event, hanging: Hanging) -> list[Finding]:
+        """What those who held the partition at the end were to be handed, and what they could not be."""
         late = self.offsets & offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
         findings = self._unread(late, "written when the wait was over")
         if hanging.stable is not None:
@@ -207,7 +217,7 @@ class _Open:
             text = f"{{n}} in partition {self.partition} not handed over {waited} while {holder.member} owned it"
             awaited = self._awaited_by(holder, holdings.commit_in_force(holder.start_at))
             findings += self._take("stalled", awaited, "consumer", text)
-        return findings + self._unread(self.offsets, "behind which the reset policy had started")
+        return findings
 
     def _awaited_by(self, holder: Ownership, commit: Commit | None) -> Intervals:
         """What an owner was still to be handed: all from its start on, which `latest` may have put anywhere."""

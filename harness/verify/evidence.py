@@ -79,20 +79,13 @@ def _told_ownership(ownership: Ownership, began: int) -> dict[str, Any]:
 
 
 def _first_messages(finding: Finding, witnesses: Witnesses) -> list[tuple[int | None, int | None]]:
-    """Up to a few (offset, identity) of a finding; the log translates where it can."""
+    """(offset, identity) of the first message of each of a finding's first ranges; the log translates where it can."""
     log = witnesses.rows.log
-    found: list[tuple[int | None, int | None]] = []
-    for start, end in _head(finding.offsets):
-        found += [(offset, _identity_at(log, offset)) for offset in range(start, min(end, start + EXAMPLES_EACH))]
-    if found:
-        return found[:EXAMPLES_EACH]
-    for start, end in _head(finding.identities):
-        found += [(_offset_of(log, ident), ident) for ident in range(start, min(end, start + EXAMPLES_EACH))]
-    return found[:EXAMPLES_EACH] or [(None, None)]
-
-
-def _head(ranges: Intervals) -> Intervals:
-    return Intervals(ranges.starts[:EXAMPLES_EACH], ranges.ends[:EXAMPLES_EACH])
+    offsets = finding.offsets.starts[:EXAMPLES_EACH].tolist()
+    if offsets:
+        return [(offset, _identity_at(log, offset)) for offset in offsets]
+    names = finding.identities.starts[:EXAMPLES_EACH].tolist()
+    return [(_offset_of(log, name), name) for name in names] or [(None, None)]
 
 
 def _example(finding: Finding, offset: int | None, identity: int | None, witnesses: Witnesses) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, Rows
+from harness.columns import NO_OFFSET, NO_PRODUCER, Rows, chosen
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
 from harness.history import History, PartitionRows
 from harness.verify.accounting import Accounts, partition_account
@@ -66,15 +66,17 @@ FORBIDDEN_BY = {
 def judge(history: History) -> dict[str, Any]:
     """The verdict on a history, with the keys of the portable format and our own evidence beside them."""
     members, tally = Members(history), Tally(history)
-    aborted, unsure = aborted_numbers(history), unsure_numbers(history)
+    aborted = aborted_numbers(history)
     away = _in_other_partitions(history)
     accounts, evidence, findings = Accounts(), Evidence(), list[Finding]()
     odd = 0
 
-    def produced_of(partition: int, rows: PartitionRows) -> Produced:
+    def produced_of(partition: int, rows: PartitionRows | None = None) -> Produced:
+        rows = rows or history.rows_of(partition)
         elsewhere, log_end = away.get(partition, NOTHING), history.log_ends.get(partition)
         return read_produced(partition, rows, aborted=aborted, elsewhere=elsewhere, log_end=log_end)
 
+    unsure = unsure_numbers(history, produced_of)
     partitions = sorted({*history.partitions(), *members.partitions()})
     for partition in partitions:
         rows = history.rows_of(partition)
@@ -83,7 +85,7 @@ def judge(history: History) -> dict[str, Any]:
         holdings = members.holdings(partition, placing)
         consumed = read_consumed(produced, holdings)
         corrupt = placing(rows.corrupt)
-        found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure), corrupt)
+        found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure))
         found += _corrupt(partition, corrupt, rows.corrupt_log)
         accounts.add(partition_account(produced, consumed, holdings, found))
         evidence.add(found, Witnesses(history, rows, holdings))
@@ -104,7 +106,7 @@ def judge(history: History) -> dict[str, Any]:
 
 
 def _judge_partition(
-    history: History, holdings: Holdings, produced: Produced, consumed: Consumed, doubts: Hanging, corrupt: Rows
+    history: History, holdings: Holdings, produced: Produced, consumed: Consumed, doubts: Hanging
 ) -> list[Finding]:
     unread = undelivered(produced, consumed, holdings, history.run, history.drained, doubts)
     return [
@@ -115,7 +117,7 @@ def _judge_partition(
         *again(holdings),
         *outsiders(holdings),
         *double_owners(holdings),
-        *two_values(produced, consumed, offset_set(corrupt), identified=history.identified),
+        *two_values(produced, consumed, identified=history.identified),
         *delivered_strays(consumed, produced),
         *lost_commits(holdings),
         *at_risk(produced, consumed, holdings, unread, history),
@@ -152,14 +154,18 @@ def _corrupt(partition: int, handed: Rows, written: Rows) -> list[Finding]:
     if not len(handed) and not len(written):
         return []
     in_log, received = offset_set(written), offset_set(handed)
+    # What has no place is counted by name: of two copies in the log nothing tells which one it was.
+    nowhere = identity_set(chosen(handed, handed["offset"] == NO_OFFSET))
     findings = []
-    for offsets, blame, where in (
-        (in_log, "producer", "stand in the log"),
-        (received - in_log, "consumer", "were handed over"),
+    for places, names, blame, where in (
+        (in_log, NOTHING, "producer", "stand in the log"),
+        (received - in_log, NOTHING, "consumer", "were handed over"),
+        (NOTHING, nowhere, "consumer", "were handed over"),
     ):
-        if len(offsets):
-            text = f"{messages(offsets.total)} of partition {partition} {where} with a value that was not sent"
-            findings.append(Finding("corrupt", partition, offsets.total, blame, text, offsets=offsets))
+        count = places.total + names.total
+        if count:
+            text = f"{messages(count)} of partition {partition} {where} with a value that was not sent"
+            findings.append(Finding("corrupt", partition, count, blame, text, places, names))
     return findings
 
 

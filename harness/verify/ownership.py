@@ -30,6 +30,9 @@ class Ownership:
     end: str = "open"  # revoke, lost, leave, killed, crashed
     parts: list[Rows] = field(default_factory=list)
 
+    def holds(self, at: int) -> bool:
+        return self.start_at <= at < self.end_at
+
     @cached_property
     def rows(self) -> Rows:
         """What was handed over, in order, without what has no place in the log."""

@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities
+from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities, joined
 from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
-from harness.verify.intervals import NOTHING, Column, Intervals, more_than_once, overlapping
-from harness.verify.placing import first_copies, identity_set
+from harness.verify.intervals import EVERYTHING, NOTHING, Column, Intervals, more_than_once, overlapping
+from harness.verify.placing import at_offsets, first_copies, identity_set, offset_set
 
 
 @dataclass
@@ -48,6 +48,16 @@ class Produced:
     def copies(self) -> Rows:
         """The log with each identity at one offset, its first."""
         return first_copies(self.log)
+
+    @cached_property
+    def register(self) -> Rows:
+        """What stands at which offset: as the log says, and, where it says nothing, as was told with an ack.
+
+        Where two acks name one offset, one of them is wrong, and nothing tells which: neither counts.
+        """
+        acks = chosen(self.acks, self.acks["offset"] != NO_OFFSET)
+        twice, _ = more_than_once(acks["offset"], acks["length"])
+        return joined([self.log, at_offsets(acks, EVERYTHING - offset_set(self.log) - twice)])
 
     @cached_property
     def singles(self) -> Rows:

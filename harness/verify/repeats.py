@@ -14,7 +14,7 @@ from harness.verify.consuming import Consumed
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
 from harness.verify.ownership import Holdings, Ownership
-from harness.verify.placing import at_offsets, first_copies, identities_at, offset_set
+from harness.verify.placing import at_offsets, identity_set, offset_set
 from harness.verify.producing import Produced
 
 
@@ -133,17 +133,16 @@ def double_owners(holdings: Holdings) -> list[Finding]:
     return findings
 
 
-def two_values(produced: Produced, consumed: Consumed, corrupt: Intervals, *, identified: bool) -> list[Finding]:
+def two_values(produced: Produced, consumed: Consumed, *, identified: bool) -> list[Finding]:
     """Offsets handed over as one identity that the log, or another delivery, holds as another one.
 
-    corrupt: offsets handed over with a broken payload, of which no identity was read.
     Where every message is `identified`, one that was handed over without its identity counts as another one.
     """
     rows = consumed.deliveries
     rows = chosen(rows, (identified | (rows["producer"] != NO_PRODUCER)) & (rows["offset"] != NO_OFFSET))
     log = produced.log
     held = Intervals(log["offset"], log["offset"] + log["length"])
-    findings = _contradictions(produced.partition, rows, consumed.offsets - held - corrupt)
+    findings = _contradictions(produced.partition, rows, consumed.offsets - held)
     if not len(rows) or not len(log):
         return findings
     start, end = np.ascontiguousarray(rows["offset"]), rows["offset"] + rows["length"]
@@ -194,7 +193,7 @@ def out_of_place(produced: Produced, consumed: Consumed) -> int:
         return 0
     rows = consumed.deliveries
     named = chosen(rows, (rows["producer"] != NO_PRODUCER) & (rows["offset"] != NO_OFFSET))
-    return (identities_at(strange, first_copies(named)) & produced.in_log).total
+    return (identity_set(at_offsets(named, strange)) & produced.in_log).total
 
 
 def delivered_strays(consumed: Consumed, produced: Produced) -> list[Finding]:

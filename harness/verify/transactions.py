@@ -8,12 +8,13 @@ know of aborts at all).
 One partition is not enough to say so, hence `Tally`: it is shown every partition, and asked at the end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import Rows, identities
+from harness.columns import Rows, chosen, identities
 from harness.history import History
 from harness.verify.consuming import Hanging, names_of
 from harness.verify.findings import Finding, messages
@@ -105,20 +106,18 @@ def aborted_numbers(history: History) -> NDArray[np.bool_]:
     return np.array([False, *(transaction.state == "abort" for transaction in history.transactions)])
 
 
-def unsure_numbers(history: History) -> NDArray[np.bool_]:
+def unsure_numbers(history: History, produced_of: Callable[[int], Produced]) -> NDArray[np.bool_]:
     """By number of transaction, whether it may have been aborted for all that is known, which matters to who reads
     committed. One of which any message was handed over was committed."""
     unsure = np.array([False, *(transaction.state in UNSURE for transaction in history.transactions)])
     if history.run.isolation != "read_committed" or not unsure.any():
         return np.zeros_like(unsure)
     for partition in sorted(history.sends.partitions()):
-        sends = history.sends.of(partition)
-        sends = sends[unsure[sends["txn"]]]
-        if len(sends):
-            log = history.log.of(partition)
-            for stream in history.streams:
-                delivered = names_of(stream.deliveries.of(partition), log)
-                unsure[sends["txn"][_held(sends, delivered) > 0]] = False
+        produced = produced_of(partition)
+        sends = chosen(produced.sends, unsure[produced.sends["txn"]])
+        for stream in history.streams if len(sends) else ():
+            delivered = names_of(stream.deliveries.of(partition), produced)
+            unsure[sends["txn"][_held(sends, delivered) > 0]] = False
     return unsure
 
 

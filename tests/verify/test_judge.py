@@ -250,3 +250,25 @@ def test_a_certain_answer_outweighs_an_uncertain_one() -> None:
     assert (refused["nacked"], refused["unknown"], refused["judged"]) == (1, 0, 3)
     answered = verdict_of(CLEAN, acked(3), uncertain)
     assert (answered["acked"], answered["unknown"], answered["judged"]) == (4, 0, 4)
+
+
+def test_examples_are_the_first_messages_of_different_spans() -> None:
+    """Three stories of neighbours would tell the same thing three times."""
+    handed = [offset for offset in range(30) if offset % 6 < 3]
+    verdict = verdict_of(acked(*range(30)), assign("c1"), deliver("c1", *handed, 29), drained(), log(*range(30)))
+    assert [(example["kind"], example["offset"]) for example in verdict["examples"]] == [
+        ("skipped", 3),
+        ("skipped", 9),
+        ("skipped", 15),
+    ]
+
+
+def test_a_timeline_does_not_go_on_after_the_fate_was_settled() -> None:
+    begin = acked(*range(6)) + assign("c1", at=0) + deliver("c1", 0) + ended("c1")
+    later = [fact for name in ("c3", "c4") for fact in assign(name, at=5) + deliver(name, 5) + ended(name)]
+    verdict = verdict_of(begin, commit("c1", 4), assign("c2", at=4), deliver("c2", 4, 5), ended("c2"), later,
+                         drained(), log(*range(6)))  # fmt: skip
+    (example,) = [one for one in verdict["examples"] if one["kind"] == "committed_ahead"]
+    texts = [line["text"] for line in example["timeline"]]
+    assert "2 later owners began, and were not handed it" in texts
+    assert not any("c3" in text or "c4" in text for text in texts)

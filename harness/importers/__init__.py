@@ -1,0 +1,1 @@
+"""Readers of other tools' histories: each makes the lines of a portable history of them, and judges nothing."""

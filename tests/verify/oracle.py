@@ -1,97 +1,174 @@
-"""A second opinion, slow and obviously right: plain sets and loops over the lines, from the meanings alone.
+"""A second opinion, slow and obviously right: plain sets and loops over the lines, from the documents' words alone.
 
-It knows one partition, one producer and one group whose members tell their positions, with a log that was read whole.
+It shares no code and no idea with the judge. Where the judge works in runs and sweeps, this asks every message, one
+after the other, the questions of the table of fates in the order of the table; it asks every delivery whether the same
+offset was handed over earlier. Every rule stands in one function whose docstring gives the sentence that it follows.
 """
 
-from collections import Counter
 from typing import Any
+
+from tests.verify.oracle_anomalies import anomalies_of
+from tests.verify.oracle_facts import Facts, Message
+from tests.verify.oracle_holds import Delivery, Hold
 
 Line = dict[str, Any]
 
+FATES = (
+    "delivered",
+    "publish_loss",
+    "skipped",
+    "committed_ahead",
+    "illegal_start",
+    "stalled",
+    "unread",
+    "gone",
+)
 
-def opinion(lines: list[Line]) -> dict[str, int]:
-    """Counts of fates and of the main anomalies."""
-    of = {kind: [line for line in lines if line["type"] == kind] for kind in {line["type"] for line in lines}}
-    sent = {line["seq"] for line in of.get("send", [])}
-    acked = {line["seq"] for line in of.get("ack", [])}
-    nacked = {line["seq"] for line in of.get("nack", [])}
-    log = {line["offset"]: line["seq"] for line in of.get("log", [])}
-    in_log = set(log.values())
-    finished_at_all = "processed" in of
-    owners = ownerships(lines)
-    handed = {line["seq"] for line in of.get("deliver", [])}
-    finished = {(line["member"], line["offset"]) for line in of.get("processed", [])}
-    done = {line["seq"] for line in of.get("deliver", []) if (line["member"], line["offset"]) in finished}
-    counts: Counter[str] = Counter()
-    for seq in acked | (in_log & (sent - acked - nacked)):
-        if seq in done or (seq in handed and not finished_at_all):
-            counts["delivered"] += 1
-        elif seq in handed:
-            counts["in_flight" if lost_in_flight(seq, owners, log) else "delivered"] += 1
-        elif seq not in in_log:
-            counts["publish_loss"] += 1
-        else:
-            counts[fate_of_missing(first_offset(seq, log), owners, "drained" in of)] += 1
-    for number, owner in enumerate(owners):
-        before = {offset for other in owners[:number] for offset in other["offsets"]}
-        seen: set[int] = set()
-        for offset in owner["offsets"]:
-            if offset in seen:
-                counts["repeat"] += 1
-            elif seen and offset < max(seen):
-                counts["reordered"] += 1
-            if offset in before and offset not in seen:
-                legal = owner["commit"] is None or offset >= owner["commit"]
-                counts["legal_redelivery" if legal else "excess_redelivery"] += 1
-            seen.add(offset)
-    counts["log_duplicate"] = len(log) - len(in_log)
-    counts["phantom"] = len((in_log | handed) - sent) + len(nacked & (in_log | handed))
-    return {kind: count for kind, count in counts.items() if count}
+ALWAYS = {
+    *("publish_loss", "corrupt", "phantom", "two_values", "misrouted", "reordered", "foreign", "repeat"),
+    *("commit_lost", "illegal_start", "skipped", "stalled", "aborted_read"),
+}
+AGAIN = {"legal_redelivery", "excess_redelivery"}
+FORBIDDEN = {
+    "at_least_once": ALWAYS | {"committed_ahead", "excess_redelivery"},
+    "at_most_once": ALWAYS | AGAIN | {"log_duplicate"},
+    "exactly_once": ALWAYS | AGAIN | {"committed_ahead", "log_duplicate", "torn_transaction"},
+}
+"""The table at the end of the portable history's description."""
 
 
-def first_offset(seq: int, log: dict[int, int]) -> int:
-    return min(offset for offset, held in log.items() if held == seq)
+def opinion(lines: list[Line], *, torn: bool = False) -> dict[str, Any]:
+    """The verdict with its counts, as far as the documents define them."""
+    facts = Facts(lines)
+    fates = dict.fromkeys(FATES, 0)
+    ahead = {"never_handed_over": 0, "in_flight": 0}
+    waiting: list[Message] = []
+    for message in facts.judged():
+        fate = fate_of(message, facts)
+        if fate in ahead:
+            ahead[fate] += 1
+            fate = "committed_ahead"
+        if fate in ("delivered", "stalled", "unread"):
+            waiting.append(message)
+        fates["unread" if fate == "jumped" else fate] += 1
+    anomalies = anomalies_of(facts, waiting)
+    answers = [facts.answer.get(message, "unknown") for message in facts.sent]
+    return {
+        "verdict": verdict_of(facts, fates, anomalies, torn=torn),
+        "sent": len(facts.sent),
+        "acked": answers.count("ack"),
+        "nacked": answers.count("nack"),
+        "unknown": answers.count("unknown"),
+        "judged": sum(fates.values()),
+        "deliveries": len(facts.deliveries),
+        "fates": fates,
+        "committed_ahead_of": ahead,
+        "anomalies": anomalies,
+    }
 
 
-def ownerships(lines: list[Line]) -> list[dict[str, Any]]:
-    """Every hold of the partition in order of its start: member, position, commit in force then, offsets, ended."""
-    holds: list[dict[str, Any]] = []
-    commit = None
-    for line in lines:
-        if line["type"] == "stored" or (line["type"] == "commit" and line["ok"]):
-            commit = line["offset"]
-        elif line["type"] == "assign":
-            position = line.get("positions", {}).get("0")
-            holds.append({"member": line["member"], "start": position, "commit": commit, "offsets": [], "ended": False})
-        elif line["type"] == "deliver":
-            holds[-1]["offsets"].append(line["offset"])
-        elif line["type"] in ("revoke", "member"):
-            holds[-1]["ended"] = True
-    for hold in holds:
-        if hold["start"] is None:
-            hold["start"] = hold["offsets"][0] if hold["offsets"] else hold["commit"]
-    return holds
+def fate_of(message: Message, facts: Facts) -> str:
+    """One message through the table of fates, top to bottom.
+
+    `committed_ahead` is told by its kind, and what the policy `latest` passed over, which is unread for good, as
+    "jumped".
+    """
+    partition = message[1]
+    holders = [delivery for delivery in facts.deliveries if delivery.message == message]
+    if holders:
+        return "in_flight" if facts.explicit and in_flight(holders, facts) else "delivered"
+    if partition not in facts.ends:
+        return "unread"  # "A history without any `log_end` had no independent reader: ... *unread* at best."
+    if message not in facts.copies:
+        return "gone" if facts.may_be_gone(message) else "publish_loss"
+    if facts.veiled(message):
+        return "unread"
+    offset = min(facts.copies[message])
+    for hold in facts.holds:
+        if hold.partition == partition:
+            settled = settled_by(hold, offset, facts)
+            if settled:
+                return settled
+    return "stalled" if stalled(message, offset, facts) else "unread"
 
 
-def fate_of_missing(offset: int, owners: list[dict[str, Any]], drained: bool) -> str:
-    """Of a message in the log that nobody was ever handed: the first owner that settles it."""
-    for owner in owners:
-        if owner["start"] is not None and offset < owner["start"]:
-            return "committed_ahead" if owner["commit"] is not None and offset < owner["commit"] else "illegal_start"
-        if any(later > offset for later in owner["offsets"]):
-            return "skipped"
-    return "stalled" if drained and any(not owner["ended"] for owner in owners) else "unread"
+def settled_by(hold: Hold, offset: int, facts: Facts) -> str | None:
+    """What one ownership proves about a message in the log that nobody was ever handed.
+
+    It began at or before the message: its position passes the message once, so a later offset handed over proves a
+    skip; so does its own offset, handed over as another message. It began behind it: then that start is either what
+    the commit said (committed ahead), what the policy may give (`latest` without a commit: nothing is proven), or
+    illegal.
+    """
+    start = hold.start()
+    if start is None:
+        return None
+    if start <= offset:
+        return "skipped" if any(later >= offset for later in hold.offsets) else None
+    commit = hold.commit
+    if commit is not None and offset < commit:
+        return "never_handed_over"
+    # A commit below the log's start is out of range: the reset policy decides.
+    void = commit is None or commit < facts.ends[hold.partition]
+    return "jumped" if void and facts.run["reset"] == "latest" else "illegal_start"
 
 
-def lost_in_flight(seq: int, owners: list[dict[str, Any]], log: dict[int, int]) -> bool:
-    """Of a message that was handed over and never finished: some next owner began behind it, and a commit covers it."""
-    if seq not in log.values():
+def stalled(message: Message, offset: int, facts: Facts) -> bool:
+    """ "**Stalled** if somebody owned it and data was there" when the bounded wait ended; a slow client is none."""
+    end = facts.drained
+    if end is None or facts.acked_at.get(message, facts.sent[message]) > end:
         return False
-    offset = first_offset(seq, log)
-    held = False
-    for owner in owners:
-        covered = owner["commit"] is not None and offset < owner["commit"]
-        if held and owner["start"] is not None and offset < owner["start"] and covered:
-            return True
-        held = held or offset in owner["offsets"]
-    return False
+    holds = [hold for hold in facts.holds if hold.partition == message[1] and hold.open_at(end)]
+    slow = any(number > end for hold in holds for number in hold.numbers)
+    # Nothing behind an open transaction is shown to readers of what is committed.
+    veiled = [place for place, other in facts.log.items() if place[0] == message[1] and facts.veiled(other)]
+    if any(place[1] < offset for place in veiled):
+        return False
+    unsure = [hold for hold in holds if hold.start() is None and facts.run["reset"] == "latest"]
+    return bool(holds) and not slow and len(unsure) < len(holds)
+
+
+def in_flight(holders: list[Delivery], facts: Facts) -> bool:
+    """ "Never processed, and a commit in force when its next owner started covered it."
+
+    Nobody finished it, everybody who had it has ended, and behind the last of them an owner began past it because a
+    commit covered it. While an owner lives it may still finish; without a next owner nothing was taken from anybody.
+    """
+    if any(delivery.processed for delivery in holders):
+        return False
+    owners = [delivery.hold for delivery in holders if delivery.hold is not None]
+    if not owners or any(owner.ended is None for owner in owners):
+        return False
+    offset = holders[0].offset
+    last = max(owner.began for owner in owners)
+    return any(
+        hold.partition == holders[0].partition
+        and hold.began > last
+        and hold.commit is not None
+        and hold.commit > offset
+        and (hold.start() or 0) > offset
+        for hold in facts.holds
+    )
+
+
+def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *, torn: bool) -> str:
+    forbidden = set(FORBIDDEN[facts.run["guarantee"]])
+    if facts.run.get("idempotent"):
+        forbidden.add("log_duplicate")
+    if any(count and kind in forbidden for kind, count in {**fates, **anomalies}.items()):
+        return "FAIL"
+    faults = [line for line in facts.lines if line["type"] == "fault"]
+    idle = any(line["phase"] == "injected" and line.get("effect") is None for line in faults)
+    begun = {line["fault"] for line in faults if line["phase"] == "injecting"}
+    idle = idle or bool(begun - {line["fault"] for line in faults if line["phase"] == "injected"})
+    # Told as committed, marked as aborted: either the producer or the reader is wrong.
+    idle = idle or any(facts.txn_state.get(facts.txn_of.get(m, ("", 0))) == "commit" for m in facts.marked)
+    # Handed over where the log, which has the message elsewhere, holds nothing: odd, and never a pass.
+    idle = idle or any(
+        one.message in facts.copies
+        and one.place not in facts.log
+        and one.offset >= facts.ends.get(one.partition, one.offset + 1)
+        for one in facts.deliveries
+    )
+    flowed = "ack" in facts.answer.values() and facts.deliveries
+    return "UNKNOWN" if torn or idle or not flowed or fates["unread"] or fates["gone"] else "PASS"

@@ -7,13 +7,13 @@ offset before it, with no other attempt to commit in between.
 survived because nobody died at that moment. What did get lost that way has the fate committed ahead instead.
 """
 
-from harness.columns import NO_OFFSET, chosen, joined
+from harness.columns import chosen, joined
 from harness.history import History
 from harness.verify.consuming import RESET_POLICY, Consumed, names_of
 from harness.verify.findings import LOSSES, Finding, messages
-from harness.verify.intervals import EVERYTHING, NOTHING
+from harness.verify.intervals import EVERYTHING, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings
-from harness.verify.placing import first_copies, identity_set, offsets_of, within
+from harness.verify.placing import at_offsets, first_copies, identity_set, in_offset_order, offsets_of, within
 from harness.verify.producing import Produced
 
 
@@ -51,23 +51,25 @@ def at_risk(
     """
     if not history.exact_times:
         return []
-    # Where nobody read the log, or it lost what was handed over, an ack or a delivery tells where a message stood.
+    # Where nobody read the log, or it lost what was handed over, a delivery or else an ack tells where a message stood.
     absent = EVERYTHING if produced.log_end is None else consumed.delivered - produced.in_log
-    acked = within(chosen(produced.acks, produced.acks["offset"] != NO_OFFSET), absent)
-    handed = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
-    handed = within(handed, absent - identity_set(acked))
-    places = joined([produced.copies, acked, first_copies(handed)])
+    handed = first_copies(within(in_offset_order(consumed.deliveries), absent))
+    acked = within(in_offset_order(produced.acks), absent - identity_set(handed))
+    places = joined([produced.copies, handed, acked])
     judged = produced.judged & identity_set(places)
     risky = NOTHING
     rows = consumed.deliveries
     for commit in holdings.commits:
         if commit.offset is not None:
             unfinished = judged - names_of(chosen(rows, rows["done"] <= commit.at), produced)
-            risky = risky | offsets_of(unfinished, places).below(commit.offset)
+            risky = risky | (unfinished & identity_set(at_offsets(places, Intervals.span(0, commit.offset))))
     for finding in lost:
         if finding.kind in LOSSES or finding.detail == RESET_POLICY:
-            risky = risky - finding.offsets
+            # What was lost in flight is told by name, for it may have been handed over as another copy.
+            names = finding.identities or identity_set(at_offsets(produced.copies, finding.offsets))
+            risky = risky - names
     if not len(risky):
         return []
-    text = f"{messages(risky.total)} of partition {produced.partition} covered by a commit while unprocessed"
-    return [Finding("committed_at_risk", produced.partition, risky.total, "commit mode", text, offsets=risky)]
+    count, offsets = risky.total, offsets_of(risky, places)
+    text = f"{messages(count)} of partition {produced.partition} covered by a commit while unprocessed"
+    return [Finding("committed_at_risk", produced.partition, count, "commit mode", text, offsets, risky)]

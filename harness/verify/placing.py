@@ -46,6 +46,13 @@ def _cut(row: np.void, start: int, end: int, dtype: np.dtype[np.void]) -> Rows:
     return part
 
 
+def in_offset_order(rows: Rows) -> Rows:
+    """The rows that have an offset, sorted by it."""
+    rows = chosen(rows, rows["offset"] != NO_OFFSET)
+    offsets = rows["offset"]
+    return rows if (offsets[1:] >= offsets[:-1]).all() else chosen(rows, np.argsort(offsets, kind="stable"))
+
+
 def offset_set(rows: Rows) -> Intervals:
     """The offsets of rows that have one."""
     rows = chosen(rows, rows["offset"] != NO_OFFSET)

@@ -14,7 +14,7 @@ from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, iden
 from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Column, Intervals, more_than_once, overlapping
-from harness.verify.placing import at_offsets, first_copies, identity_set, offset_set, placed
+from harness.verify.placing import at_offsets, first_copies, identity_set, in_offset_order, offset_set, placed
 
 
 @dataclass
@@ -98,7 +98,7 @@ def read_produced(
     acked, nacked, unknown = (identity_set(answers) for answers in (rows.acks, rows.nacks, rows.unknowns))
     intents = identity_set(rows.sends)
     silent = intents - acked - nacked - unknown
-    log = rows.log if _ascends(rows.log["offset"]) else chosen(rows.log, np.argsort(rows.log["offset"], kind="stable"))
+    log = in_offset_order(rows.log)
     at_home = log["asked"] == partition
     strays, log = chosen(log, ~at_home), chosen(log, at_home)
     return Produced(
@@ -116,10 +116,6 @@ def read_produced(
         elsewhere=elsewhere,
         log_end=log_end,
     )
-
-
-def _ascends(column: Column) -> bool:
-    return bool((column[1:] >= column[:-1]).all())
 
 
 def _aborted(sends: Rows, log: Rows, aborted: NDArray[np.bool_]) -> Intervals:

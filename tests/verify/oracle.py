@@ -84,12 +84,18 @@ def fate_of(message: Message, facts: Facts) -> str:
     if facts.veiled(message):
         return "unread"
     offset = min(facts.copies[message])
+    # What `latest` passed over once is owed by those alone who began before it.
+    jumped = False
     for hold in facts.holds:
         if hold.partition == partition:
             settled = settled_by(hold, offset, facts)
-            if settled:
-                return settled
-    return "stalled" if stalled(message, offset, facts) else "unread"
+            if settled == "skipped" or (settled and not jumped):
+                if settled != "jumped":
+                    return settled
+                jumped = True
+    if stalled(message, offset, facts):
+        return "stalled"
+    return "jumped" if jumped else "unread"
 
 
 def settled_by(hold: Hold, offset: int, facts: Facts) -> str | None:
@@ -124,8 +130,12 @@ def stalled(message: Message, offset: int, facts: Facts) -> bool:
     veiled = [place for place, other in facts.log.items() if place[0] == message[1] and facts.veiled(other)]
     if any(place[1] < offset for place in veiled):
         return False
-    unsure = [hold for hold in holds if hold.start() is None and facts.run["reset"] == "latest"]
-    return bool(holds) and not slow and len(unsure) < len(holds)
+    owing = [
+        hold
+        for hold in holds
+        if (facts.run["reset"] != "latest" if hold.start() is None else (hold.start() or 0) <= offset)
+    ]
+    return bool(owing) and not slow
 
 
 def in_flight(holders: list[Delivery], facts: Facts) -> bool:

@@ -238,6 +238,51 @@ def report(target: Path) -> int:
     return EXIT_PASS
 
 
+@main_group.command()
+@click.option("--quick", is_flag=True, help="Plant each fault at one place only, and make 3 clean runs.")
+@click.option("--only", metavar="FAULT", help="Plant this fault only: skip, or producer/corrupt; no clean runs.")
+@click.option("--clean", type=click.IntRange(0, 1000), metavar="N", help="Make N clean runs.  [default: 20]")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=1, show_default=True, metavar="N",
+              help="Draw everything random from N.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Keep all runs in folders under DIR; else only those that went wrong.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one line of JSON, and nothing else.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def selftest(
+    quick: bool, only: str | None, clean: int | None, seed: int, out: Path | None, as_json: bool, quiet: bool
+) -> int:
+    """Prove that the harness finds what it should, and nothing else.
+
+    Plants every fault that a verdict can name, at every place, and sees that
+    the verdict names it, no more and no less, and blames the right one; then
+    runs clean clients, in which nothing may be found. For when you doubt a
+    verdict, or have changed the harness. Takes some minutes; --quick less.
+
+    Exits 0 only if all is as it should be; 1 if not; 3 if a part could not run.
+
+    Example: harness selftest --quick
+    """
+    from harness.report.console import progress
+    from harness.report.terminal import Terminal
+    from harness.selftest.run import run_selftest
+    from harness.selftest.show import lines
+    from harness.selftest.table import FAULTS, cells
+
+    chosen = cells(quick=quick, only=only)
+    if not chosen:
+        names = ", ".join(fault.label for fault in FAULTS)
+        raise UsageError("no-fault", f"--only {only}: there is no such fault", f"There are {names}.")
+    runs = clean if clean is not None else 0 if only else 3 if quick else 20
+    with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
+        report = run_selftest(chosen, clean=runs, seed=seed, out=out, progress=shown)
+    if as_json:
+        _print_json(report.as_json(), indent=None)
+    else:
+        for line in lines(report):
+            click.echo(line)
+    return report.exit_code
+
+
 @main_group.command("list")
 def list_() -> int:
     """List the scenarios and clients that there are.

@@ -37,7 +37,7 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
     run = RunDir.create(results, scenario.name)
     with _kept(run), contextlib.ExitStack() as stack:
         write_text(run.path / "scenario.yaml", dump(scenario))
-        run.meta |= _circumstances(scenario, command)
+        run.meta |= circumstances(scenario, command)
         run.mark("started")
         clock = Clock(run, progress)
 
@@ -111,7 +111,7 @@ def _kept(run: RunDir) -> Iterator[None]:
         raise
 
 
-def _circumstances(scenario: Scenario, command: list[str]) -> dict[str, Any]:
+def circumstances(scenario: Scenario, command: list[str], group: str = stages.GROUP) -> dict[str, Any]:
     """What must be known to repeat the run."""
     return {
         "command": command,
@@ -130,9 +130,10 @@ def _circumstances(scenario: Scenario, command: list[str]) -> dict[str, Any]:
         "judging": {
             "guarantee": scenario.guarantee,
             "partitions": scenario.partitions,
+            # These two as the consumer's settings say, once they are made.
             "isolation": "read_uncommitted",
             "reset": "earliest",
-            "group": stages.GROUP,
+            "group": group,
         },
         "clients": [],
         "stages": [],

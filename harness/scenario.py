@@ -93,18 +93,65 @@ class Deed(Keys):
 class Planted(Deed):
     """A fault made on purpose by the client `planted`, to see that the verdict names it."""
 
-    fault: Literal["skip", "tail_loss", "repeat", "reorder", "corrupt", "phantom", "stall"] = Field(
-        description="What the planted consumer does: leave messages out, leave the partition's last ones out, hand "
-        "them over twice, in the wrong order, with a wrong value, hand over what was never sent, or stop delivering."
+    fault: Literal[
+        "skip",
+        "tail_loss",
+        "stall",
+        "repeat",
+        "reorder",
+        "corrupt",
+        "phantom",
+        "two_values",
+        "misroute",
+        "foreign",
+        "commit_lost",
+        "aborted_read",
+        "commit_ahead",
+        "in_flight",
+        "illegal_start",
+        "excess_redelivery",
+        "legal_redelivery",
+        "double_owner",
+    ] = Field(
+        description="What the planted consumer does: leave messages out, leave the partition's last ones out, stop "
+        "delivering, hand messages over twice, in the wrong order, with a wrong value, under an identity never sent, "
+        "under another message's identity, as of another partition, or after a revocation; tell a commit that it never "
+        "made; claim read_committed and read all. At its (only) restart: commit more than it was handed, be killed "
+        "with committed messages unprocessed, begin behind the commit or before it, commit less than it was handed "
+        "(allowed), tell that two owned the partition at once (allowed)."
+    )
+    place: Literal["first", "middle", "last", "before", "after"] | None = Field(
+        default=None,
+        description="Where in its partition, in place of `at`: the first, middle or last messages, or the ones just "
+        "before or after the change of owner that `restarts` makes.",
     )
 
 
 class PlantedProducer(Deed):
     """The same for the producer's side."""
 
-    fault: Literal["publish_loss", "duplicate", "misroute", "corrupt"] = Field(
-        description="What the planted producer does: report an ack for what it never sent, write twice, write to "
-        "another partition, or write a wrong value."
+    fault: Literal[
+        "publish_loss",
+        "taken_offset",
+        "invented_offset",
+        "duplicate",
+        "misroute",
+        "corrupt",
+        "nacked",
+        "unsent",
+        "silent",
+        "abort",
+        "torn_transaction",
+        "torn_abort",
+    ] = Field(
+        description="What the planted producer does: report an ack for what it never sent, without an offset, with "
+        "another message's, or with one behind the log's end; write twice, to another partition, or a wrong value; "
+        "write what it tells as not written, what it never tells, or what it never answers (allowed); with one "
+        "transaction for each 100 messages: abort one (allowed), commit one that is not whole, tell one as aborted of "
+        "which it committed a part."
+    )
+    place: Literal["first", "middle", "last"] | None = Field(
+        default=None, description="Where in its partition, in place of `at`: its first, middle or last messages."
     )
 
 

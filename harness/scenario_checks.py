@@ -38,6 +38,16 @@ TAKES_MAX_RECORDS = {
     ("null", "consume"),
 }
 
+# Planted faults that one owner of a partition prepares for the next one.
+AT_A_CHANGE_OF_OWNER = (
+    "commit_ahead",
+    "in_flight",
+    "illegal_start",
+    "excess_redelivery",
+    "legal_redelivery",
+    "double_owner",
+)
+
 # What a connection and a group are made of belongs to the harness: a scenario that set it would judge another cluster's
 # messages, or another group's commits.
 OWN_SETTINGS: Mapping[str, str] = {
@@ -120,6 +130,7 @@ def _planted(get: Lookup) -> Iterator[Finding]:
             continue
         partitions, messages = get("partitions"), get("messages")
         partition, at, count = get(*block, "partition"), get(*block, "at"), get(*block, "count")
+        yield from _placed(get, block)
         if partitions is None or messages is None:
             continue
         if partition is not None and partition >= partitions:
@@ -130,6 +141,18 @@ def _planted(get: Lookup) -> Iterator[Finding]:
         if count is not None and (at or 0) + count > share:
             what = f"{count:,} from number {at or 0:,} on, but a partition has {share:,} messages"
             yield Finding((*block, "count"), what, also=(("messages",), ("partitions",)))
+
+
+def _placed(get: Lookup, block: KeyPath) -> Iterator[Finding]:
+    """Where a fault is planted; what happens at a change of owner needs one."""
+    place, restarts = get(*block, "place"), get("restarts", "count")
+    if place is not None and get(*block, "at") is not None:
+        yield Finding((*block, "place"), "`at` says where already; leave one of them out", also=((*block, "at"),))
+    fault = get(*block, "fault")
+    needs_owners = block == ("planted",) and (place in ("before", "after") or fault in AT_A_CHANGE_OF_OWNER)
+    if needs_owners and restarts != 1:
+        what = f"{fault if fault in AT_A_CHANGE_OF_OWNER else place} is at a change of owner: set restarts.count to 1"
+        yield Finding((*block, "fault"), what, also=((*block, "place"), ("restarts",)))
 
 
 def _drain(get: Lookup) -> Iterator[Finding]:

@@ -35,6 +35,8 @@ STOP_S = 30
 CLOSE_S = 60
 """A consumer whose loop is over may take so long in its own close(), which commits and leaves the group."""
 EX_IOERR = 74
+ISOLATION_BY_DEFAULT = {"confluent-kafka": "read_committed", "planted": "read_committed"}
+"""librdkafka's default; kafka-python and aiokafka read uncommitted."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Bench:
     journal: Journal
     clients: Clients
     progress: Progress
+    topic: str = TOPIC
+    group: str = GROUP
 
     @property
     def witness(self) -> str:
@@ -80,7 +84,7 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     `meanwhile` is called while the producer works, which nobody measures; it should take a second or two at most.
     """
     scenario = bench.scenario
-    bench.admin.create_topic(TOPIC, partitions=scenario.partitions)
+    bench.admin.create_topic(bench.topic, partitions=scenario.partitions)
     env = bench.clients.producer
     config = _config(bench, env, role="produce", worker="p1") | {
         "settings": producer_settings(env.spec, defaults="equal", extra=scenario.producer.settings),
@@ -95,7 +99,7 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
 
 def read_log(bench: Bench) -> dict[int, tuple[int, int]]:
     """Let the independent reader read every partition whole. Returns where each starts and ends."""
-    ends = bench.admin.end_offsets(TOPIC)
+    ends = bench.admin.end_offsets(bench.topic)
     env = bench.clients.reader
     api = {"confluent-kafka": "consume", "aiokafka": "getmany"}.get(env.spec.library, env.spec.client.apis[-1])
     config = _config(bench, env, role="read_log", worker="reader") | {
@@ -115,12 +119,13 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     scenario, env = bench.scenario, bench.clients.consumer
     extra = scenario.consumer.settings
     settings = consumer_settings(
-        env.spec, defaults=scenario.consumer.defaults, api=scenario.api, group=GROUP, extra=extra
+        env.spec, defaults=scenario.consumer.defaults, api=scenario.api, group=bench.group, extra=extra
     )
     bench.run.meta["judging"]["reset"] = settings.get("auto.offset.reset") or settings.get("auto_offset_reset")
+    bench.run.meta["judging"]["isolation"] = isolation(settings, env.spec.client.adapter)
     base = {
         "api": scenario.api,
-        "group": GROUP,
+        "group": bench.group,
         "settings": settings,
         "batch": scenario.consumer.batch.model_dump(),
         "end_offsets": {str(partition): end for partition, (_, end) in ends.items()},
@@ -138,9 +143,10 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
         drain = _Drain(bench, ends, deadline)
         end = _watch(bench, worker, "consume", scenario.messages, drain=drain, before=handed)
         handed += worker.watch_count()[0]
-        _note_end(bench, worker, end, fatal=False)
+        died_as_planted = end.status == "killed" and stop_after is not None and _dies(scenario)
+        _note_end(bench, worker, end, fatal=False, planted=died_as_planted)
         _note_stored(bench)
-        if drain.over or end.status != "ended":
+        if drain.over or (end.status != "ended" and not died_as_planted):
             return
         if end.ended is not None and end.ended["why"] == "end_offsets":
             break  # Nothing is left for the restarts that were still to come.
@@ -149,7 +155,7 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
 
 def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     """The log was read before it was consumed: make sure that it has stayed what it was."""
-    now = bench.admin.end_offsets(TOPIC)
+    now = bench.admin.end_offsets(bench.topic)
     if now != ends:
         bench.journal.write("torn", why=f"the log changed after it was read independently: {ends} became {now}")
 
@@ -161,6 +167,17 @@ def _stops(scenario: Scenario) -> list[int]:
     draw = random.Random(f"{scenario.seed}:restarts")
     low, high = scenario.restarts.after
     return [draw.randint(low, high) for _ in range(scenario.restarts.count)]
+
+
+def isolation(settings: dict[str, Any], adapter: str) -> str:
+    """The isolation level that a consumer was made with. Of those that know none, every message is read."""
+    told = settings.get("isolation.level") or settings.get("isolation_level")
+    return str(told or ISOLATION_BY_DEFAULT.get(adapter, "read_uncommitted"))
+
+
+def _dies(scenario: Scenario) -> bool:
+    """Whether the first planted client kills itself on purpose: the scenario's own fault, and no accident."""
+    return scenario.planted is not None and scenario.planted.fault == "in_flight"
 
 
 def _planted(block: Any, seed: int) -> dict[str, Any] | None:
@@ -179,7 +196,7 @@ def _config(bench: Bench, env: ClientEnv, *, role: str, worker: str) -> dict[str
         "client": env.spec.client.adapter,
         "api": env.spec.client.apis[0],
         "connection": bench.broker.connection(scenario.security),
-        "topic": TOPIC,
+        "topic": bench.topic,
         "partitions": scenario.partitions,
         "group": None,
         "settings": {},
@@ -276,8 +293,11 @@ def _broker_alive(bench: Bench) -> None:
         )
 
 
-def _note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool) -> None:
-    """Write down how a worker ended: into run.json, and into the journal where it did not tell itself."""
+def _note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, planted: bool = False) -> None:
+    """Write down how a worker ended: into run.json, and into the journal where it did not tell itself.
+
+    planted: it was killed as the scenario wanted, which is no doubt about the evidence.
+    """
     client = next(client for client in bench.run.meta["clients"] if client["worker"] == worker.name)
     client |= {"status": end.status, "exit_status": end.exit_status, "ended": end.ended}
     hello = worker.hello or {}
@@ -302,20 +322,22 @@ def _note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool) -> N
         raise HarnessError("worker-failed", what, f"Its log is {end.log}.")
     if end.status != "ended":
         state = "killed" if end.status in ("killed", "hung") else "crashed"
-        bench.journal.write("member", member=worker.name, state=state, by="nobody")
+        bench.journal.write("member", member=worker.name, state=state, by="fault" if planted else "nobody")
+    if planted:
+        return
     bench.journal.write("torn", why=what)
 
 
 def _note_stored(bench: Bench) -> None:
     """Read the group's stored offsets from outside, through the other family of clients."""
     partitions = range(bench.scenario.partitions)
-    stored = bench.admin.stored_offsets(GROUP, TOPIC, partitions, family=bench.witness)
+    stored = bench.admin.stored_offsets(bench.group, bench.topic, partitions, family=bench.witness)
     for partition, offset in stored.items():
         bench.journal.write("stored", partition=partition, offset=offset)
 
 
 def _lag(bench: Bench, ends: dict[int, tuple[int, int]]) -> dict[str, int]:
     """How far the group's stored offsets are behind the log's end, where they are."""
-    stored = bench.admin.stored_offsets(GROUP, TOPIC, sorted(ends), family=bench.witness)
+    stored = bench.admin.stored_offsets(bench.group, bench.topic, sorted(ends), family=bench.witness)
     behind = {partition: end - (stored[partition] or start) for partition, (start, end) in ends.items()}
     return {str(partition): lag for partition, lag in behind.items() if lag > 0}

@@ -34,7 +34,7 @@ def clean(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["run", "verify", "export", "report", "list", "schema", "doctor"])
+@pytest.mark.parametrize("command", ["run", "verify", "export", "report", "selftest", "list", "schema", "doctor"])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_command_has_help_with_an_example(command: str, flag: str) -> None:
     done = harness(command, flag)
@@ -62,6 +62,7 @@ def test_a_reader_that_goes_away_does_not_change_the_exit_code(clean: Path) -> N
 @pytest.mark.parametrize(
     ("argv", "exit_code", "said"),
     [
+        (("selftest", "--only", "nonsense"), 2, "[no-fault]: --only nonsense: there is no such fault"),
         (("verify", "/nowhere"), 2, "error [no-history]: /nowhere: no such run or file\n"),
         (
             ("verify", "--from", "kafkatest", "a", "b"),

@@ -146,7 +146,8 @@ WRONG = {
         "and producer.client is confluent-kafka"
     ),
     "producer: {client: planted, planted: {fault: skip}}": (
-        '6:39: producer.planted.fault: "skip" is none of publish_loss, duplicate, misroute, corrupt'
+        '6:39: producer.planted.fault: "skip" is none of publish_loss, taken_offset, invented_offset, duplicate, '
+        "misroute, corrupt, nacked, unsent, silent, abort, torn_transaction, torn_abort"
     ),
     "producer: {client: planted, planted: {fault: corrupt, partition: 4}}": "6:55: producer.planted.partition: "
     "there is no partition 4; there are 4, from 0",
@@ -295,3 +296,30 @@ def test_json_schema_describes_every_key_and_forbids_others():
         assert block["additionalProperties"] is False
         assert all("description" in found or "$ref" in found for found in block["properties"].values())
     assert schema["required"] == ["about", "client", "api", "messages", "size_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("planted", "wrong"),
+    [
+        (
+            "{fault: skip, at: 3, place: last}",
+            "mine.yaml:6:31: planted.place: `at` says where already; leave one of them out",
+        ),
+        (
+            "{fault: skip, place: before}",
+            "mine.yaml:6:11: planted.fault: before is at a change of owner: set restarts.count to 1",
+        ),
+        (
+            "{fault: in_flight, place: last}",
+            "mine.yaml:6:11: planted.fault: in_flight is at a change of owner: set restarts.count to 1",
+        ),
+        ("{fault: skip, place: last}", None),
+        ("{fault: in_flight}\nrestarts: {count: 1, after: [9, 9]}", None),
+    ],
+)
+def test_where_a_fault_is_planted(write, planted, wrong):
+    path = write(SMALL.replace("kafka-python==2.0.2", "planted") + f"planted: {planted}\n")
+    if wrong is None:
+        load(path)
+    else:
+        assert refused(path) == [wrong]

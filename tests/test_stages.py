@@ -8,7 +8,7 @@ import pytest
 
 from harness.clients.pool import WorkerEnd
 from harness.errors import HarnessError
-from harness.stages import _note_end
+from harness.stages import _note_end, isolation
 
 
 def bench(written: list[tuple[str, dict]]) -> Any:
@@ -47,3 +47,27 @@ def test_a_consumer_may_be_stopped(why: str) -> None:
 def test_a_consumer_that_dies_is_written_down() -> None:
     assert [kind for kind, _ in note(None, fatal=False, status="crashed")] == ["member", "torn"]
     assert [kind for kind, _ in note("error", fatal=False)] == ["torn"]
+
+
+def test_a_consumer_killed_as_the_scenario_wanted_leaves_no_doubt() -> None:
+    written: list[tuple[str, dict]] = []
+    worker: Any = SimpleNamespace(name="p1", hello=None, effective=None, errors=[])
+    end = WorkerEnd("p1", "killed", -9, None, None, "", Path("p1.log"))
+    _note_end(bench(written), worker, end, fatal=False, planted=True)
+    assert written == [("member", {"member": "p1", "state": "killed", "by": "fault"})]
+
+
+@pytest.mark.parametrize(
+    ("settings", "adapter", "level"),
+    [
+        ({}, "confluent-kafka", "read_committed"),
+        ({}, "planted", "read_committed"),
+        ({}, "kafka-python", "read_uncommitted"),
+        ({}, "aiokafka", "read_uncommitted"),
+        ({}, "null", "read_uncommitted"),
+        ({"isolation.level": "read_uncommitted"}, "confluent-kafka", "read_uncommitted"),
+        ({"isolation_level": "read_committed"}, "aiokafka", "read_committed"),
+    ],
+)
+def test_isolation_is_what_the_consumer_was_made_with(settings: dict, adapter: str, level: str) -> None:
+    assert isolation(settings, adapter) == level

@@ -59,7 +59,7 @@ class Consumed:
 def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
     """Gather one partition's deliveries. What carries no identity is named by what stands at its offset."""
     parts = [rows for ownership in holdings.ownerships for rows in ownership.parts]
-    rows = joined(parts + [rows for _, rows in holdings.foreign])
+    rows = joined(parts + [rows for _, rows in holdings.foreign] + holdings.astray)
     named = rows["producer"] != NO_PRODUCER
     away = named & (rows["asked"] != produced.partition)
     strange = ~named & (rows["offset"] == NO_OFFSET)

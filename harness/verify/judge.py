@@ -21,7 +21,7 @@ from harness.verify.evidence import Evidence, Witnesses
 from harness.verify.findings import ANOMALIES, FATES, Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.ownership import Holdings, Members
-from harness.verify.placing import identity_set, offset_set, placed
+from harness.verify.placing import identity_set, offset_set
 from harness.verify.producing import (
     Produced,
     log_findings,
@@ -81,10 +81,9 @@ def judge(history: History) -> dict[str, Any]:
     for partition in partitions:
         rows = history.rows_of(partition)
         produced = produced_of(partition, rows)
-        placing = _placing(produced)
-        holdings = members.holdings(partition, placing)
+        holdings = members.holdings(produced)
         consumed = read_consumed(produced, holdings)
-        corrupt = placing(rows.corrupt)
+        corrupt = produced.placed(rows.corrupt)
         found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure))
         found += _corrupt(partition, corrupt, rows.corrupt_log)
         accounts.add(partition_account(produced, consumed, holdings, found))
@@ -96,8 +95,9 @@ def judge(history: History) -> dict[str, Any]:
         findings += [replace(finding, offsets=NOTHING, identities=NOTHING) for finding in found]
     for partition in partitions if tally.torn() else ():
         rows = history.rows_of(partition)
-        found = torn_in(produced_of(partition, rows), tally)
-        evidence.add(found, Witnesses(history, rows, members.holdings(partition, lambda rows: rows)))
+        produced = produced_of(partition, rows)
+        found = torn_in(produced, tally)
+        evidence.add(found, Witnesses(history, rows, members.holdings(produced)))
         findings += found
     doubts = tally.contradicted()
     if odd:
@@ -133,20 +133,6 @@ def _in_other_partitions(history: History) -> dict[int, Intervals]:
         for asked in np.unique(strays["asked"]).tolist():
             away[asked] = away.get(asked, NOTHING) | identity_set(strays[strays["asked"] == asked])
     return away
-
-
-def _placing(produced: Produced) -> Callable[[Rows], Rows]:
-    """Deliveries that were recorded by identity alone get the offset at which the log holds them.
-
-    Those that the log holds twice get none: which copy was handed over cannot be told, so neither can a repeat.
-    """
-
-    def place(rows: Rows) -> Rows:
-        if produced.log_end is None or not (rows["offset"] == NO_OFFSET).any():
-            return rows
-        return placed(rows, produced.singles)
-
-    return place
 
 
 def _corrupt(partition: int, handed: Rows, written: Rows) -> list[Finding]:

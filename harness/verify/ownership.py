@@ -7,7 +7,7 @@ up; between two, the commit in force decides.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import numpy as np
 from harness.columns import NEVER, NO_OFFSET, Rows, chosen, joined
 from harness.history import Event, History
 from harness.verify.intervals import Intervals
+from harness.verify.producing import Produced
 
 MEMBER_ENDS = ("leave", "killed", "crashed")
 
@@ -75,11 +76,15 @@ class Commit:
 
 @dataclass
 class Holdings:
-    """One partition: its ownerships in order of their start, what was handed over outside of any, and its commits."""
+    """One partition: its ownerships in order of their start, and what was handed over outside of any.
+
+    astray: by whomever, and of another partition, so that it says nothing of where its owner stood in this one.
+    """
 
     partition: int
     ownerships: list[Ownership]
     foreign: list[tuple[str, Rows]]
+    astray: list[Rows]
     commits: list[Commit]
     failed_commits: list[Event]
 
@@ -116,12 +121,16 @@ class Members:
         """Every partition that a member or the group's stored offsets tell of."""
         return {*self._about, *self._stored}
 
-    def holdings(self, partition: int, placed: Callable[[Rows], Rows]) -> Holdings:
-        """Play every member's events and deliveries of one partition. placed: gives rows the offsets they lack."""
-        held = Holdings(partition, [], [], [], [])
+    def holdings(self, produced: Produced) -> Holdings:
+        """Play every member's events and deliveries of one partition."""
+        partition = produced.partition
+        held = Holdings(partition, [], [], [], [], [])
         about = self._about.get(partition, {})
         for number, stream in enumerate(self._history.streams):
-            rows = placed(stream.deliveries.of(partition))
+            rows = produced.placed(stream.deliveries.of(partition))
+            astray = produced.astray(rows)
+            held.astray.append(chosen(rows, astray))
+            rows = chosen(rows, ~astray)
             events = about.get(number, [])
             if not len(rows) and not events:
                 continue

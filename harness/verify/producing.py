@@ -14,7 +14,7 @@ from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, iden
 from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Column, Intervals, more_than_once, overlapping
-from harness.verify.placing import at_offsets, first_copies, identity_set, offset_set
+from harness.verify.placing import at_offsets, first_copies, identity_set, offset_set, placed
 
 
 @dataclass
@@ -60,9 +60,27 @@ class Produced:
         return joined([self.log, at_offsets(acks, EVERYTHING - offset_set(self.log) - twice)])
 
     @cached_property
-    def singles(self) -> Rows:
+    def _singles(self) -> Rows:
         """What the log holds once."""
         return first_copies(self.log, only_single=True)
+
+    def placed(self, deliveries: Rows) -> Rows:
+        """Deliveries that were recorded by identity alone, with the offsets at which the log holds them.
+
+        Those that it holds twice get none: which copy was handed over cannot be told, so neither can a repeat.
+        """
+        if self.log_end is None or not (deliveries["offset"] == NO_OFFSET).any():
+            return deliveries
+        return placed(deliveries, self._singles)
+
+    def astray(self, deliveries: Rows) -> NDArray[np.bool_]:
+        """Deliveries whose identity names another partition, and which the log does not hold in this one either."""
+        away: NDArray[np.bool_] = (deliveries["producer"] != NO_PRODUCER) & (deliveries["asked"] != self.partition)
+        if away.any() and len(self.strays):
+            mine = offset_set(self.strays)
+            held = overlapping(deliveries["offset"], deliveries["offset"] + deliveries["length"], mine)[0]
+            away[held] = False
+        return away
 
 
 def read_produced(

@@ -57,10 +57,8 @@ class Tally:
         for number, transaction in enumerate(self.history.transactions, 1):
             shown, total = int(self.shown[number]), int(self.total[number])
             marked = self.marked[number] > 0
-            torn = shown > 0 and marked if transaction.state == "abort" else 0 < shown < total
-            if transaction.state == "commit":
-                torn = torn or marked
-            if torn:
+            torn = {"abort": shown > 0 and marked, "commit": shown < total or marked}
+            if torn.get(transaction.state, 0 < shown < total):
                 wrong[number] = (
                     f"transaction {transaction.name} ({transaction.state}) is torn: "
                     f"{shown:,} of {messages(total)} visible"

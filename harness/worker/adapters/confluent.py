@@ -90,7 +90,7 @@ class Consumer(ConsumerParts):
 
     def positions(self, partitions):
         """Where the client stands; where it has delivered nothing yet, where its group stands."""
-        owned = set(self.assignment())
+        owned = {part.partition for part in self._consumer.assignment()}
         asked = [TopicPartition(self.topic, partition) for partition in partitions if partition in owned]
         if not asked:
             return {}

@@ -35,11 +35,15 @@ class ProducerParts:
     """What every Producer has; see `kafka_worker.producing`."""
 
     idempotent = False
+    chunk = 1000
 
     def __init__(self, config):
         self.topic = config["topic"]
         self.events = []
         self.effective = {}
+
+    def prepare(self):
+        """Called before the intents of the next `send` are written."""
 
 
 def plain_settings(settings):

@@ -337,6 +337,10 @@ class LogReading(LossConsumption):
 
     kind = LOG
 
+    def idle(self):
+        """Nothing came: where the log ends with a transaction's marker, only the position comes to the end."""
+        self._ask_positions(self.ends.awaited())
+
     def observe(self):
         """It assigns itself; what it owns is no ownership."""
 

@@ -1,9 +1,12 @@
-"""Sends a run's messages: intents are written before the calls, answers as they come, the unanswered at the end.
+"""Sends a run's messages: intents are written before the calls, answers as they come.
+
+What has no answer at the end is left without one: the judge counts it as unknown, and tells it as a silent send.
 
 A producer adapter has `send(rows)`, rows being (partition, key, value); `answers()`, what has come since: `(keys,
 offsets, partitions)` as lists, and failures as [(key, partition, definite, error)]; `flush(timeout_s)`, which returns
-how many are still unanswered; `close()`; `events`, `idempotent`, `effective`, `call`. A failure is *definite* when the
-message is certainly not written; each adapter has its table of those. Anything else is unknown.
+how many are still unanswered; `close()`; `events`, `idempotent`, `effective`, `call`; `chunk`, how many messages one
+`send` takes, and `prepare()`, called before their intents are written: a transaction begins there. A failure is
+*definite* when the message is certainly not written; each adapter has its table of those. Anything else is unknown.
 """
 
 import resource
@@ -14,7 +17,6 @@ from kafka_worker.clock import now_ns
 from kafka_worker.payload import split_keys
 from kafka_worker.recorder import ACK, NACK, SEND, UNKNOWN
 
-CHUNK = 1000
 FLUSH_STEP_S = 0.5
 FLUSH_NO_PROGRESS_S = 60
 ERRORS_TOLD = 20
@@ -43,7 +45,7 @@ class Production:
             if self.control.stopping:
                 why = "stop"
                 break
-            self._send_chunk(min(CHUNK, self.messages - self.sent))
+            self._send_chunk(min(self.client.chunk, self.messages - self.sent))
             self._take_answers()
         self._flush()
         return why
@@ -55,7 +57,8 @@ class Production:
         except Exception as error:
             self._tell("close", "%s: %s" % (type(error).__name__, error))
         self._take_answers()
-        self._write_unanswered()
+        self._write_events()
+        self.unknown += sum(not self._answered[number] for number in range(self.sent))
 
     def figures(self, cpu_from, wall_from_ns):
         end_ns = self._last_ns or now_ns()
@@ -72,6 +75,8 @@ class Production:
         }
 
     def _send_chunk(self, count):
+        self.client.prepare()
+        self._write_events()
         first, t_ns = self.sent, now_ns()
         keys = self.payload.keys(self.number, self.partitions, first, count, t_ns)
         numbers = range(first, first + count)
@@ -82,6 +87,10 @@ class Production:
         if self._first_ns is None:
             self._first_ns = t_ns
         self.client.send(list(zip(partitions, split_keys(keys), values)))
+        self._write_events()
+
+    def _write_events(self):
+        """What the client told of itself, before anything that comes after it."""
         for at_ns, event in self.client.events:
             self.recorder.event(event, at_ns)
         del self.client.events[:]
@@ -132,12 +141,3 @@ class Production:
             if time.monotonic() - progress_at > FLUSH_NO_PROGRESS_S:
                 self._tell("flush", "%d messages unanswered after %d s" % (open_answers, FLUSH_NO_PROGRESS_S))
                 return
-
-    def _write_unanswered(self):
-        missing = [number for number in range(self.sent) if not self._answered[number]]
-        for at in range(0, len(missing), CHUNK):
-            numbers = missing[at : at + CHUNK]
-            keys = b"".join([self.payload.keys(self.number, self.partitions, number, 1, 0) for number in numbers])
-            partitions = array("i", [number % self.partitions for number in numbers])
-            self.recorder.columns(UNKNOWN, keys, array("q", [-1]) * len(numbers), partitions, now_ns())
-        self.unknown += len(missing)

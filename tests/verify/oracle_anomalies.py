@@ -99,8 +99,8 @@ def torn_transactions(facts: Facts) -> int:
     """ "Of which a part is visible", less what was never written (nack); counted are the messages on the wrong side.
 
     Of a committed one, and of one whose end is unknown, the part that is not visible; of an aborted one the part that
-    is, where the reader marks what was aborted. What retention may have taken proves nothing. A transaction told as
-    committed that the log marks as aborted is on the wrong side as a whole.
+    is, where the reader marks what was aborted. What retention may have taken proves nothing. Of a transaction told
+    as committed nothing at all may be visible: then all of it is on the wrong side.
     """
     torn = 0
     for key in set(facts.txn_of.values()):
@@ -111,7 +111,7 @@ def torn_transactions(facts: Facts) -> int:
         state = facts.txn_state.get(key)
         if state == "abort":
             torn += len(visible) if marked else 0
-        elif visible or (state == "commit" and marked):
+        elif visible or state == "commit":
             torn += len(parts) - len(visible)
     return torn
 

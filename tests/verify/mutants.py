@@ -3,8 +3,8 @@
 `python -m tests.verify.mutants [--sample N] [PATTERN ...]` prints the score and every survivor with its change; a
 pattern is a part of a mutant's name, such as `commits` or `repeats.x_again`. mutmut makes the mutants (in the folder
 `mutants`) and finds out which tests reach which function. It is not left to run them: a pytest for each costs 2 s,
-while here pytest collects the tests once and a fork tries each mutant, those tests first
-that killed its neighbours, until one fails.
+while here pytest collects the tests once and a fork tries each mutant, those tests first that killed its neighbours,
+until one fails. What has been tried stands in `mutants/ends.json`, also when it is stopped (`--report` shows it).
 """
 
 import argparse
@@ -26,6 +26,8 @@ FOLDER = Path("mutants")
 WANTED = "HARNESS_MUTANTS"
 LIMIT_S = 60
 """For one mutant, on one core: a loop that never ends is caught, too."""
+STRONGEST = "test_the_judge_says_what_the_model_did"
+"""Twenty of its histories take as long as sixty small tests, and kill most mutants."""
 ENDS = {0: "survived", 1: "killed", -signal.SIGALRM: "timed out"}
 
 
@@ -33,8 +35,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Tries mutants of harness/verify against tests/verify.")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N mutants, drawn at random")
     parser.add_argument("--kept", action="store_true", help="with the mutants and the coverage of the last time")
+    parser.add_argument("--report", action="store_true", help="only show what the last time found")
     parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="parts of mutants' names; default: all")
     options = parser.parse_args()
+    if not options.report:
+        run(options)
+    report(json.loads((FOLDER / "ends.json").read_text()))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the mutants, choose among them, and try them in a pytest that loads this file as its plugin."""
     # Few examples a mutant: what only the three hundredth finds deserves a test of its own.
     environment = {"HARNESS_MODEL_EXAMPLES": "20", **os.environ}
     if not options.kept:
@@ -48,7 +58,6 @@ def main() -> None:
     # In that folder `harness` is the mutated one.
     trial = ["pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.verify.mutants", "tests/verify"]
     subprocess.run([sys.executable, "-m", *trial], cwd=FOLDER, env=environment, check=False, stdout=subprocess.DEVNULL)
-    report(json.loads((FOLDER / "ends.json").read_text()))
 
 
 def made_mutants() -> list[str]:
@@ -69,14 +78,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     for number, name in enumerate(os.environ[WANTED].split("\n"), 1):
         function = name.rpartition("__mutmut_")[0]
         tests = [test for test in reached.get(function, ()) if test in items]
-        # What killed a neighbour kills this one as well, as a rule; else the fastest first.
-        tests.sort(key=lambda test: (-killed[function, test], cost.get(test, 0)))
+        # What killed a neighbour kills this one as well, as a rule; else the model, then the fastest first.
+        tests.sort(key=lambda test: (-killed[function, test], STRONGEST not in test, cost.get(test, 0)))
         ends[name], killer = tried(name, [items[test] for test in tests]) if tests else ("without a test", "")
         killed[function, killer] += 1
+        seconds = time.monotonic() - begun
+        Path("ends.json").write_text(json.dumps({"ends": ends, "seconds": seconds}))
         if number % 100 == 0:
-            rate = (time.monotonic() - begun) / number
-            print(f"{number} tried, {rate:.2f} s each", file=sys.stderr, flush=True)
-    Path("ends.json").write_text(json.dumps({"ends": ends, "seconds": time.monotonic() - begun}))
+            print(f"{number} tried, {seconds / number:.2f} s each", file=sys.stderr, flush=True)
     return True
 
 

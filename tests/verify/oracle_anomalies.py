@@ -98,9 +98,9 @@ def two_values(facts: Facts) -> int:
 def torn_transactions(facts: Facts) -> int:
     """ "Of which a part is visible", less what was never written (nack); counted are the messages on the wrong side.
 
-    Of a committed one, and of one whose end is unknown, the part that is not visible; of an aborted one the part that
-    is, where the reader marks what was aborted. What retention may have taken proves nothing. Of a transaction told
-    as committed nothing at all may be visible: then all of it is on the wrong side.
+    Of a committed one, though nothing of it be visible, and of one whose end is unknown, the part that is not visible;
+    of an aborted one the part that is, where the reader marks what was aborted. What retention may have taken proves
+    nothing.
     """
     torn = 0
     for key in set(facts.txn_of.values()):
@@ -133,27 +133,25 @@ def commits_lost(lines: list[Line]) -> int:
             named.setdefault(line["partition"], set()).add(line["offset"])
         elif line["type"] == "stored" and line["partition"] in stands:
             partition, seen = line["partition"], line["offset"]
-            if seen != stands[partition]:
-                # What is seen stands from now on: named by a failed attempt, or (beyond) by somebody who told nobody.
-                last = stands.pop(partition)
-                lost += seen not in named[partition] and (seen is None or seen < last)
+            if seen in named[partition] or (seen is not None and seen > stands[partition]):
+                stands[partition] = seen
+                continue
+            del stands[partition]
+            lost += 1
     return lost
 
 
 def at_risk(facts: Facts, waiting: list[Message]) -> int:
-    """ "Messages that a commit covered while they were unprocessed", and that are not lost: it was luck.
-
-    A commit of which only the stored offset is known, as a look from outside saw it, covers them as well.
-    """
+    """ "Messages that a commit covered while they were unprocessed", and that are not lost: it was luck."""
     places = set()
     for message in waiting:
         holders = [one for one in facts.deliveries if one.message == message]
         told = [facts.told_offset[message]] if message in facts.told_offset else []
-        offset = min(facts.copies.get(message) or told or [one.offset for one in holders], default=None)
+        offset = min(facts.copies.get(message) or [one.offset for one in holders] or told, default=None)
         done = [one.processed if facts.explicit else one.number for one in holders]
         first = min((number for number in done if number is not None), default=len(facts.lines))
-        commits = [line for line in facts.lines[:first] if line["type"] == "stored" or line.get("ok")]
-        ahead = [line["offset"] or 0 for line in commits if line["partition"] == message[1]]
+        commits = [line for line in facts.lines[:first] if line["type"] == "commit" and line["ok"]]
+        ahead = [line["offset"] for line in commits if line["partition"] == message[1]]
         if offset is not None and any(offset < commit for commit in ahead):
             places.add((message[1], offset))
     return len(places)

@@ -26,8 +26,6 @@ FOLDER = Path("mutants")
 WANTED = "HARNESS_MUTANTS"
 LIMIT_S = 60
 """For one mutant, on one core: a loop that never ends is caught, too."""
-STRONGEST = "test_the_judge_says_what_the_model_did"
-"""Twenty of its histories take as long as sixty small tests, and kill most mutants."""
 ENDS = {0: "survived", 1: "killed", -signal.SIGALRM: "timed out"}
 
 
@@ -78,8 +76,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     for number, name in enumerate(os.environ[WANTED].split("\n"), 1):
         function = name.rpartition("__mutmut_")[0]
         tests = [test for test in reached.get(function, ()) if test in items]
-        # What killed a neighbour kills this one as well, as a rule; else the model, then the fastest first.
-        tests.sort(key=lambda test: (-killed[function, test], STRONGEST not in test, cost.get(test, 0)))
+        # What killed a neighbour kills this one as well, as a rule; else the fastest first, the model last.
+        tests.sort(key=lambda test: (-killed[function, test], cost.get(test, 0)))
         ends[name], killer = tried(name, [items[test] for test in tests]) if tests else ("without a test", "")
         killed[function, killer] += 1
         seconds = time.monotonic() - begun

@@ -89,7 +89,7 @@ class Broker:
             part.append(producer, seq)
             if world.chance(badness / 3):
                 part.append(producer, seq)
-        elif ending == "lost" and world.group.names_messages < 1:
+        elif ending == "lost":
             part.end += 1  # or two acks would name one offset, and a delivery without identity nothing
         if ending in ("ack", "lost"):
             world.tell("ack", **named, offset=offset)

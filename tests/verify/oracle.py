@@ -70,8 +70,8 @@ def opinion(lines: list[Line], *, torn: bool = False) -> dict[str, Any]:
 def fate_of(message: Message, facts: Facts) -> str:
     """One message through the table of fates, top to bottom.
 
-    `committed_ahead` is told by its kind, and what the policy `latest` passed over, which is unread unless somebody
-    began before it, as "jumped".
+    `committed_ahead` is told by its kind, and what the policy `latest` passed over, which is unread for good, as
+    "jumped".
     """
     partition = message[1]
     holders = [delivery for delivery in facts.deliveries if delivery.message == message]
@@ -84,14 +84,15 @@ def fate_of(message: Message, facts: Facts) -> str:
     if facts.veiled(message):
         return "unread"
     offset = min(facts.copies[message])
+    # What `latest` passed over once is owed by those alone who began before it.
     jumped = False
     for hold in facts.holds:
-        settled = settled_by(hold, offset, facts) if hold.partition == partition else None
-        jumped = jumped or settled == "jumped"
-        # Once the policy has passed it over, every sound client's commit and start lie behind it; only who began at or
-        # before it was still to hand it over.
-        if settled == "skipped" or (settled and not jumped):
-            return settled
+        if hold.partition == partition:
+            settled = settled_by(hold, offset, facts)
+            if settled == "skipped" or (settled and not jumped):
+                if settled != "jumped":
+                    return settled
+                jumped = True
     if stalled(message, offset, facts):
         return "stalled"
     return "jumped" if jumped else "unread"
@@ -129,10 +130,12 @@ def stalled(message: Message, offset: int, facts: Facts) -> bool:
     veiled = [place for place, other in facts.log.items() if place[0] == message[1] and facts.veiled(other)]
     if any(place[1] < offset for place in veiled):
         return False
-    # Where `latest` decides, an owner of whom nobody knows where it began may have begun behind everything.
-    anywhere = offset + 1 if facts.run["reset"] == "latest" else 0
-    starts = [hold.start() for hold in holds]
-    return not slow and any((anywhere if start is None else start) <= offset for start in starts)
+    owing = [
+        hold
+        for hold in holds
+        if (facts.run["reset"] != "latest" if hold.start() is None else (hold.start() or 0) <= offset)
+    ]
+    return bool(owing) and not slow
 
 
 def in_flight(holders: list[Delivery], facts: Facts) -> bool:

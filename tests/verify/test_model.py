@@ -8,7 +8,7 @@ import json
 import os
 import random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from harness.verify import judge
@@ -27,6 +27,7 @@ trial = settings(
     deadline=None,
     derandomize=EXAMPLES <= 300,
     database=None,
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 

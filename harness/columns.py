@@ -195,6 +195,15 @@ class Columns:
         spilled = [self._spill.read(at, count) for at, count in chunks] if self._spill is not None else []
         return joined([*spilled, *self._held.get(partition, ())])
 
+    def take(self, partition: int) -> Rows:
+        """One partition's rows, which are forgotten here."""
+        rows = self.of(partition)
+        held = self._held.pop(partition, [])
+        self._spilled.pop(partition, None)
+        if self._spill is not None:
+            self._spill.held_bytes -= sum(part.nbytes for part in held)
+        return rows
+
     def partitions(self) -> set[int]:
         self._settle()
         return {*self._held, *self._spilled}

@@ -19,11 +19,12 @@ from typing import Any, TextIO
 import numpy as np
 
 from harness import frames, recording
+from harness.aborts import marked
 from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, joined, no_rows
 from harness.history import Event, History
 from harness.rundir import RunDir, disk_error
 from harness.verify.intervals import NOTHING, Intervals
-from harness.verify.placing import first_copies, placed
+from harness.verify.placing import first_copies, offset_set, placed
 
 Line = dict[str, Any]
 Timed = tuple[int, int, int, Iterable[Line]]
@@ -110,6 +111,8 @@ def _read(run: RunDir) -> Recording:
     log: list[Rows] = []
     for path in sorted(run.path.glob("history/*.bin")):
         meta = frames.open_tape(path).meta
+        if recording.reads_committed(meta):
+            continue  # What it says of the log stands in the history.
         worker = Worker(path, str(meta["worker"]), str(meta["role"]))
         for kind, item in worker.items():
             if isinstance(item, Event):
@@ -382,6 +385,11 @@ class _Marks:
 def _log(recorded: Recording) -> Iterator[Line]:
     """What the independent reader found, in its order, and how far it read."""
     history = recorded.history
+    aborted = {
+        partition: offset_set(rows[rows["aborted"]])
+        for partition in sorted(history.log.partitions())
+        for rows in (history.log.of(partition),)
+    }
     for worker in recorded.workers:
         if worker.role != "read_log":
             continue
@@ -389,7 +397,9 @@ def _log(recorded: Recording) -> Iterator[Line]:
         for kind, item in worker.items():
             if isinstance(item, Event):
                 if item.type == "log_end":
-                    yield _line(item)
+                    committed_to = history.committed_to.get(item.data["partition"])
+                    yield _line(item) | ({} if committed_to is None else {"committed_to": committed_to})
             elif kind == frames.LOG:
-                for row in item:
-                    yield from _found(row, {"t": int(row["at"]), "type": "log"}, history, marks)
+                for place, partition in enumerate(item["partition"].tolist()):
+                    for row in marked(item[place : place + 1], aborted.get(partition, NOTHING)):
+                        yield from _found(row, {"t": int(row["at"]), "type": "log"}, history, marks)

@@ -64,6 +64,9 @@ class History:
     streams: list[Stream] = field(default_factory=list)
     log: Columns = field(default_factory=Columns)
     log_ends: dict[int, tuple[int, int]] = field(default_factory=dict)  # partition -> start, end
+    committed_to: dict[int, int] = field(default_factory=dict)
+    """By partition, the offset below which the log's entries are known to be aborted or visible; empty: nobody read the
+    log for that, and only what is marked as aborted is known to be."""
     stored: list[Event] = field(default_factory=list)
     corrupt: Columns = field(default_factory=Columns)  # as handed over
     corrupt_log: Columns = field(default_factory=Columns)  # as the independent reader found it

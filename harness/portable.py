@@ -78,6 +78,7 @@ OPTIONAL: dict[str, type | tuple[type, ...]] = {
     "txn": (str, int, type(None)),
     "positions": (dict, type(None)),
     "asked": (int, type(None)),
+    "committed_to": (int, type(None)),
 }
 """The types of keys that a line may have, or that stand in lines of several types."""
 
@@ -104,6 +105,7 @@ LIMITS = {
     "offset": 1 << 62,
     "start": 1 << 62,
     "end": 1 << 62,
+    "committed_to": 1 << 62,
 }
 """Integers by key are at least 0 and below these; what columns can hold, and more than Kafka can."""
 
@@ -223,6 +225,7 @@ class _Reader:
         self.sent: set[Name] = set()
         self.told: set[tuple[int, int]] = set()  # partition and offset
         self.log_ends: dict[int, tuple[int, int]] = {}
+        self.committed_to: dict[int, int] = {}
         self.stored: list[Event] = []
         self.faults: list[Event] = []
         self.drained: Event | None = None
@@ -284,6 +287,8 @@ class _Reader:
 
     def _log_end(self, line: Line) -> None:
         self.log_ends[line["partition"]] = (line["start"], line["end"])
+        if line.get("committed_to") is not None:
+            self.committed_to[line["partition"]] = line["committed_to"]
 
     def _stored(self, line: Line) -> None:
         self.stored.append(Event(self.order, "stored", line))
@@ -327,6 +332,7 @@ class _Reader:
             streams=[self._stream(member, asked) for member in self.events],
             log=_columns(log),
             log_ends=self.log_ends,
+            committed_to=self.committed_to,
             stored=self.stored,
             corrupt=_columns(self.corrupt),
             corrupt_log=_columns(self.corrupt_log),

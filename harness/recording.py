@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.aborts import mark
 from harness.columns import NEVER, NO_OFFSET, Columns, Rows, Spill
 from harness.frames import (
     ACK,
@@ -78,8 +79,10 @@ def gather(
     names = {int(meta["producer"]): str(meta["worker"]) for meta in made}
     history.producers = [names.get(number, f"producer {number}") for number in range(max(names, default=-1) + 1)]
     began = []
+    # What the reader of committed messages found says something of the log, which must be there by then.
+    in_order = sorted(tapes.items(), key=lambda item: reads_committed(item[1].meta))
     for role, reading in ROLES.items():
-        for name, tape in tapes.items():
+        for name, tape in in_order:
             if tape.meta["role"] == role:
                 taken = reading(history, tape, own, spill)
                 history.damaged += taken.short_of((ended or {}).get(str(tape.meta["worker"]), {}), name)
@@ -186,10 +189,28 @@ def _consumer(history: History, tape: Tape, own: list[Event], spill: Spill) -> _
 
 
 def _log_reader(history: History, tape: Tape, own: list[Event], spill: Spill) -> _Read:
+    if reads_committed(tape.meta):
+        return _committed_reader(history, tape, spill)
     taken = _take(tape, {LOG: history.log, CORRUPT: history.corrupt_log})
-    for event in taken.of("log_end"):
-        history.log_ends[event.data["partition"]] = (event.data["start"], event.data["end"])
+    history.log_ends |= _log_ends(taken)
     return taken
+
+
+def _committed_reader(history: History, tape: Tape, spill: Spill) -> _Read:
+    """The second reading of the log: nothing of it is added, but what it lacks is aborted."""
+    found = Columns(spill=spill)
+    taken = _take(tape, {LOG: found})
+    mark(history, found, _log_ends(taken))
+    return taken
+
+
+def _log_ends(taken: _Read) -> dict[int, tuple[int, int]]:
+    return {event.data["partition"]: (event.data["start"], event.data["end"]) for event in taken.of("log_end")}
+
+
+def reads_committed(meta: Mapping[str, Any]) -> bool:
+    """Whether a worker's file is that of the independent reader's second reading, of committed messages only."""
+    return meta["role"] == "read_log" and meta.get("isolation") == "read_committed"
 
 
 ROLES: dict[str, Callable[[History, Tape, list[Event], Spill], _Read]] = {

@@ -15,7 +15,7 @@ from harness.broker.admin import Admin
 from harness.broker.base import Broker
 from harness.clients.envs import ClientEnv, prepare
 from harness.clients.pool import Pool, Worker, WorkerEnd
-from harness.clients.settings import consumer_settings, producer_settings
+from harness.clients.settings import consumer_settings, isolation_setting, producer_settings, transactional
 from harness.clients.spec import ClientSpec, parse_spec
 from harness.errors import HarnessError
 from harness.journal import Journal
@@ -98,20 +98,35 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
 
 
 def read_log(bench: Bench) -> dict[int, tuple[int, int]]:
-    """Let the independent reader read every partition whole. Returns where each starts and ends."""
+    """Let the independent reader read every partition whole. Returns where each starts and ends.
+
+    Where the producer writes transactions it reads a second time, what is committed: the log itself does not say which
+    of its messages were aborted. If that reading fails, the run is in doubt.
+    """
     ends = bench.admin.end_offsets(bench.topic)
+    _read(bench, "reader", ends, isolation="read_uncommitted")
+    producers = (client for client in bench.run.meta["clients"] if client["role"] == "produce")
+    if any(transactional(client["settings"]) for client in producers):
+        _read(bench, "reader_committed", ends, isolation="read_committed")
+    return ends
+
+
+def _read(bench: Bench, name: str, ends: dict[int, tuple[int, int]], *, isolation: str) -> None:
     env = bench.clients.reader
+    all_of_it = isolation == "read_uncommitted"
     api = {"confluent-kafka": "consume", "aiokafka": "getmany"}.get(env.spec.library, env.spec.client.apis[-1])
-    config = _config(bench, env, role="read_log", worker="reader") | {
+    level = {} if all_of_it else isolation_setting(env.spec, isolation)
+    config = _config(bench, env, role="read_log", worker=name) | {
         "api": api,
-        "settings": consumer_settings(env.spec, defaults="equal", api=api, group=None, extra={}),
-        "end_offsets": {str(partition): end for partition, (_, end) in ends.items()},
+        "isolation": isolation,
+        "settings": consumer_settings(env.spec, defaults="equal", api=api, group=None, extra=level),
+        # What is committed ends at the last stable offset, for which the reader asks.
+        "end_offsets": {str(partition): end for partition, (_, end) in ends.items()} if all_of_it else None,
     }
     worker = _start(bench, env, config)
     total = sum(end - start for start, end in ends.values())
     end = _watch(bench, worker, "read the log", total, idle_s=READ_IDLE_S)
-    _note_end(bench, worker, end, fatal=True)
-    return ends
+    _note_end(bench, worker, end, fatal=all_of_it)
 
 
 def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
@@ -314,13 +329,14 @@ def _note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, plan
         )
     why = (end.ended or {}).get("why")
     # A consumer may be stopped. A producer or reader that had to be did not do its work: half a scenario would pass.
-    given_up = fatal and why == "stop"
+    reads = client.get("role") == "read_log"
+    given_up = (fatal or reads) and why == "stop"
     if end.status == "ended" and why != "error" and not given_up:
         return
     what = f"{end.describe()}; it made no progress and was given up" if given_up else end.describe()
     if fatal:
         raise HarnessError("worker-failed", what, f"Its log is {end.log}.")
-    if end.status != "ended":
+    if end.status != "ended" and not reads:
         state = "killed" if end.status in ("killed", "hung") else "crashed"
         bench.journal.write("member", member=worker.name, state=state, by="fault" if planted else "nobody")
     if planted:

@@ -94,6 +94,22 @@ def test_what_does_not_fit_into_memory_comes_back_as_it_was() -> None:
     assert sum(int(part["length"].sum()) for part in others) == len(range(0, len(given), 1000))
 
 
+@pytest.mark.parametrize("limit_bytes", [100 * ROW.itemsize, 1 << 30])
+def test_what_is_taken_is_forgotten_and_may_come_back(limit_bytes: int) -> None:
+    spill = Spill(limit_bytes=limit_bytes)
+    columns, given = Columns(spill=spill), of_partition(7, 2 * PILE_ROWS, apart=2)
+    columns.add(given)
+    columns.add(of_partition(8, 3))
+    assert (columns.take(7) == given).all()
+    assert columns.partitions() == {8}
+    assert len(columns.take(7)) == 0
+    columns.add(given[:10])
+    assert (columns.of(7) == given[:10]).all()
+    assert columns.take(8)["length"].tolist() == [3]
+    columns.take(7)
+    assert spill.held_bytes == 0
+
+
 def test_empty_columns_are_false() -> None:
     columns = Columns()
     assert not columns

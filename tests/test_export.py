@@ -77,6 +77,24 @@ def misrouted_log() -> bytes:
     return READER + bytes(astray) + frame(LOG, 91, [(3, 1)], partition=1) + LOG_END
 
 
+def transactions(state: str, second: bytes) -> dict[str, bytes]:
+    """Three messages of one transaction, and one of none."""
+    sent = event(2, "txn", producer="p1", txn="a", state="begin") + frame(SEND, 3, span(0, 3))
+    sent += event(4, "txn", producer="p1", txn="a", state=state) + frame(SEND, 4, [(3, -1)]) + frame(ACK, 5, span(0, 4))
+    return {
+        "p1": header(role="produce", worker="p1", producer=0) + sent + PRODUCER_END,
+        "c1": header() + JOIN + frame(DELIVER, 7, span(0, 4)) + LEAVE,
+        "reader": header(role="read_log", worker="reader") + frame(LOG, 91, span(0, 4)) + END_OF_FOUR,
+        "reader_committed": second,
+    }
+
+
+def committed(found: list[tuple[int, int]], end: int | None = 4) -> bytes:
+    tape = header(role="read_log", worker="reader_committed", isolation="read_committed") + frame(LOG, 95, found)
+    return tape if end is None else tape + event(96, "log_end", partition=0, start=0, end=end)
+
+
+END_OF_FOUR = event(92, "log_end", partition=0, start=0, end=4)
 TWICE = READER + frame(LOG, 91, [(1, 3)]) + event(92, "log_end", partition=0, start=0, end=4)
 KEYS = header() + JOIN + frame(DELIVER_KEYS, 7, [*span(0, 3), (1, 3)])
 CASES: dict[str, tuple[dict[str, bytes], list[dict[str, Any]]]] = {
@@ -136,11 +154,21 @@ CASES: dict[str, tuple[dict[str, bytes], list[dict[str, Any]]]] = {
     "a producer that nobody knows": ({"reader": READER
                                       + frame(LOG, 91, [(3, 3)]).replace(key(3, 0), key(3, 0, producer=9))
                                       + LOG_END}, OWN),
+    "aborted, as the second reading tells": (transactions("abort", committed(span(3, 4))), OWN),
+    "aborted in part": (transactions("abort", committed(span(1, 4))), OWN),
+    "told as aborted, and committed whole": (transactions("abort", committed(span(0, 4))), OWN),
+    "told as committed, and aborted": (transactions("commit", committed(span(3, 4))), OWN),
+    "a second reading that was held back": (transactions("unknown", committed(span(0, 1), end=1)), OWN),
+    "a second reading that failed": (transactions("abort", committed(span(0, 4), end=None)), OWN),
     "a seq that cannot be": ({"c1": CONSUMER + frame(DELIVER, 9, [((1 << 44) + 5, 1)]) + LEAVE}, OWN),
 }  # fmt: skip
 
 
-PASSING = ("clean", "answers", "keys only", "killed with the last batch in hand", "killed in an open frame")
+PASSING = (
+    "clean", "answers", "keys only", "killed with the last batch in hand", "killed in an open frame",
+    # Read uncommitted and at least once: whatever came of the transaction is allowed.
+    "aborted, as the second reading tells", "aborted in part", "told as aborted, and committed whole",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -150,6 +178,25 @@ def test_judged_like_the_run(tmp_path: Path, case: str) -> None:
     of_run, of_export = both(make_run(tmp_path, {**CLEAN, **files}, own, mark))
     assert of_export == of_run
     assert (of_run["verdict"] == "PASS") == (case in PASSING)
+
+
+@pytest.mark.parametrize(
+    ("case", "found"),
+    [
+        ("aborted, as the second reading tells", {"aborted_read": 3}),
+        ("aborted in part", {"aborted_read": 1, "torn_transaction": 2}),
+        ("told as aborted, and committed whole", {"torn_transaction": 3}),
+        ("told as committed, and aborted", {"aborted_read": 3, "torn_transaction": 3}),
+        ("a second reading that was held back", {}),
+        ("a second reading that failed", {}),
+    ],
+)
+def test_both_know_what_was_aborted(tmp_path: Path, case: str, found: dict[str, int]) -> None:
+    run = make_run(tmp_path, CASES[case][0], OWN)
+    run.meta["judging"] = {"isolation": "read_committed", "guarantee": "exactly_once", "partitions": 1}
+    of_run, of_export = both(run)
+    assert of_export == of_run
+    assert {kind: count for kind, count in of_run["anomalies"].items() if count} == found
 
 
 def chance(rng: random.Random) -> tuple[dict[str, bytes], list[dict[str, Any]]]:

@@ -72,6 +72,11 @@ FIRST = line(t=1, **RUN)
         ),
         (line(t=2, type="send", producer="p1", partition=0, seq=1, txn=[]), "send: txn is []"),
         (line(t=2, type="log_end", partition=0, start=0, end=-1), "log_end: end is out of range"),
+        (line(t=2, type="log_end", partition=0, start=0, end=1, committed_to="1"), "log_end: committed_to is '1'"),
+        (
+            line(t=2, type="log_end", partition=0, start=0, end=1, committed_to=-1),
+            "log_end: committed_to is out of range",
+        ),
         (line(t=2, **RUN), "a second line of type run"),
     ],
 )
@@ -145,6 +150,15 @@ def test_order_in_the_file_counts_and_not_the_clock() -> None:
 def test_idempotence_is_read() -> None:
     assert read(written(history(idempotent=True))).run.idempotent
     assert not read(written(history())).run.idempotent
+
+
+def test_how_far_the_log_was_read_for_aborts() -> None:
+    def ends(**more: int | None) -> dict[int, int]:
+        return read(FIRST + line(t=2, type="log_end", partition=0, start=0, end=9, **more)).committed_to
+
+    assert ends() == ends(committed_to=None) == {}
+    assert ends(committed_to=0) == {0: 0}
+    assert ends(committed_to=7) == {0: 7}
 
 
 def test_positions_by_name_of_partition() -> None:

@@ -6,23 +6,25 @@ from typing import Any
 
 import pytest
 
+from harness import stages
 from harness.clients.pool import WorkerEnd
+from harness.clients.spec import parse_spec
 from harness.errors import HarnessError
 from harness.stages import _note_end, isolation
 
 
-def bench(written: list[tuple[str, dict]]) -> Any:
-    run = SimpleNamespace(meta={"clients": [{"worker": "p1"}]}, save=lambda: None, path=Path("run"))
+def bench(written: list[tuple[str, dict]], role: str = "consume") -> Any:
+    run = SimpleNamespace(meta={"clients": [{"worker": "p1", "role": role}]}, save=lambda: None, path=Path("run"))
     journal = SimpleNamespace(write=lambda kind, **keys: written.append((kind, keys)))
     return SimpleNamespace(run=run, journal=journal)
 
 
-def note(why: str | None, *, fatal: bool, status: Any = "ended") -> list[tuple[str, dict]]:
+def note(why: str | None, *, fatal: bool, status: Any = "ended", role: str = "consume") -> list[tuple[str, dict]]:
     written: list[tuple[str, dict]] = []
     worker: Any = SimpleNamespace(name="p1", hello=None, effective=None, errors=[])
     ended = None if why is None else {"why": why}
     end = WorkerEnd("p1", status, 0, ended, None, "", Path("p1.log"))
-    _note_end(bench(written), worker, end, fatal=fatal)
+    _note_end(bench(written, role), worker, end, fatal=fatal)
     return written
 
 
@@ -47,6 +49,55 @@ def test_a_consumer_may_be_stopped(why: str) -> None:
 def test_a_consumer_that_dies_is_written_down() -> None:
     assert [kind for kind, _ in note(None, fatal=False, status="crashed")] == ["member", "torn"]
     assert [kind for kind, _ in note("error", fatal=False)] == ["torn"]
+
+
+@pytest.mark.parametrize(("why", "status"), [("stop", "ended"), ("error", "ended"), (None, "killed"), (None, "hung")])
+def test_a_second_reading_that_fails_leaves_the_run_in_doubt(why: str | None, status: Any) -> None:
+    """One that made no progress and was stopped too; and it is no member of any group."""
+    written = note(why, fatal=False, status=status, role="read_log")
+    assert [kind for kind, _ in written] == ["torn"]
+    assert note("end_offsets", fatal=False, role="read_log") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "readings"),
+    [
+        ({"enable.idempotence": True}, [("reader", "read_uncommitted", "read_uncommitted", {"0": 7}, True)]),
+        (
+            {"transactional.id": "t"},
+            [
+                ("reader", "read_uncommitted", "read_uncommitted", {"0": 7}, True),
+                ("reader_committed", "read_committed", "read_committed", None, False),
+            ],
+        ),
+    ],
+)
+def test_the_log_is_read_twice_where_transactions_were_written(
+    monkeypatch: pytest.MonkeyPatch, settings: dict, readings: list
+) -> None:
+    """Each reading: its name, the level that it is told, that of its client, where it is to end, whether it must."""
+    seen: list[tuple] = []
+
+    def start(_: Any, env: Any, config: dict) -> Any:
+        seen.append(
+            (config["worker"], config["isolation"], config["settings"]["isolation_level"], config["end_offsets"])
+        )
+        assert config["role"] == "read_log"
+        return None
+
+    monkeypatch.setattr(stages, "_config", lambda *_, role, worker: {"role": role, "worker": worker})
+    monkeypatch.setattr(stages, "_start", start)
+    monkeypatch.setattr(stages, "_watch", lambda *_, **__: None)
+    monkeypatch.setattr(stages, "_note_end", lambda *_, fatal: seen.append((*seen.pop(), fatal)))
+    reader = SimpleNamespace(spec=parse_spec("kafka-python"))
+    given: Any = SimpleNamespace(
+        admin=SimpleNamespace(end_offsets=lambda topic: {0: (0, 7)}),
+        topic="t",
+        clients=SimpleNamespace(reader=reader),
+        run=SimpleNamespace(meta={"clients": [{"role": "produce", "settings": settings}]}),
+    )
+    assert stages.read_log(given) == {0: (0, 7)}
+    assert seen == readings
 
 
 def test_a_consumer_killed_as_the_scenario_wanted_leaves_no_doubt() -> None:

@@ -92,6 +92,16 @@ def producer_settings(spec: ClientSpec, *, defaults: Defaults, extra: Settings) 
     return {**made, **extra}
 
 
+def isolation_setting(spec: ClientSpec, level: str) -> Settings:
+    """The isolation level by the library's own name."""
+    return {"isolation.level" if spec.client.family == "librdkafka" else "isolation_level": level}
+
+
+def transactional(settings: Settings) -> bool:
+    """Whether a producer that was made with these settings writes transactions."""
+    return bool(settings.get("transactional.id") or settings.get("transactional_id"))
+
+
 def _knows_transactions(spec: ClientSpec) -> bool:
     """Whether the release has `enable_idempotence` and `isolation_level`; older ones refuse the names.
 

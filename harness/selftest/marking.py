@@ -15,10 +15,9 @@ Message = tuple[int, int]
 
 @dataclass
 class Marks:
-    """wrong: one sentence for each thing that is not as it should be, by mark. known: those that are no news."""
+    """wrong: one sentence for each thing that is not as it should be, by mark."""
 
     wrong: dict[str, list[str]] = field(default_factory=lambda: {"detected": [], "attributed": [], "alone": []})
-    known: list[str] = field(default_factory=list)
 
     @property
     def perfect(self) -> bool:
@@ -30,24 +29,6 @@ class Marks:
 
 def marks(cell: Cell, verdict: dict[str, Any], deeds: list[Deed]) -> Marks:
     """How well the verdict names what was done. `deeds`: the planted client's own account."""
-    given = _compared(cell, verdict, deeds)
-    if not cell.fault.misjudged:
-        return given
-    if given.perfect:
-        return _only("judged rightly now: its `misjudged` can go from the table")
-    # Known to be wrong about who and what else, never about whether anything happened.
-    if not deeds or verdict["verdict"] != cell.found.verdict:
-        return given
-    return Marks(known=[sentence for sentences in given.wrong.values() for sentence in sentences])
-
-
-def _only(sentence: str) -> Marks:
-    given = Marks()
-    given.wrong["detected"].append(sentence)
-    return given
-
-
-def _compared(cell: Cell, verdict: dict[str, Any], deeds: list[Deed]) -> Marks:
     given, found = Marks(), cell.found
     counted = counts(verdict)
     spans = [span for span in verdict.get("spans", []) if span["kind"] == found.kind]

@@ -63,14 +63,9 @@ class Report:
     seconds: float = 0.0
     kept: Path | None = None
 
-    @property
-    def counted(self) -> list[CellResult]:
-        """All cells but those that the judge is known to be wrong about."""
-        return [result for result in self.cells if result.marks is None or not result.marks.known]
-
     def having(self, mark: str) -> int:
         """In how many cells it was as it should be."""
-        return sum(result.marks is not None and result.marks.has(mark) for result in self.counted)
+        return sum(result.marks is not None and result.marks.has(mark) for result in self.cells)
 
     @property
     def false_alarms(self) -> int:
@@ -90,7 +85,7 @@ class Report:
         return EXIT_FAIL if imperfect else EXIT_UNKNOWN if self.not_run else EXIT_PASS
 
     def last_line(self) -> str:
-        cells = len(self.counted)
+        cells = len(self.cells)
         return (
             f"detected {self.having('detected')} of {cells}, attributed {self.having('attributed')} of {cells}, "
             f"false alarms {self.false_alarms} of {len(self.clean)} clean runs"
@@ -106,7 +101,6 @@ class Report:
                     "fault": result.cell.fault.label,
                     "place": result.cell.place,
                     "found": asdict(result.cell.found),
-                    "known": None if result.marks is None else result.marks.known,
                     "wrong": None if result.marks is None else result.marks.wrong,
                     "error": result.error,
                     "run": None if result.run is None else str(result.run),

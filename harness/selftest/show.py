@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from harness.selftest.run import CellResult, Report
 from harness.selftest.table import FAULTS, PLACES
 
-PERFECT, KNOWN, NOT_THERE, NOT_ASKED = "ok", "known", "–", ""
+PERFECT, NOT_THERE, NOT_ASKED = "ok", "–", ""
 SHORT = {"detected": "miss", "attributed": "blame", "alone": "more"}
 LEGEND = (
     "ok: found as that, exactly as planted, the right one blamed, and nothing else; miss: not found, or not exactly;",
     "blame: on another; more: something else was found too; error: could not be run; –: makes no sense there.",
 )
-KNOWN_LEGEND = "known: misjudged for a reason that is known and told below; not counted."
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -21,7 +20,6 @@ def lines(report: Report) -> Iterator[str]:
     if report.clean:
         yield f"clean runs: {sum(result.perfect for result in report.clean)} of {len(report.clean)} as they should be"
         yield ""
-    yield from _known(report)
     yield from _troubles(report)
     yield from _sums(report)
 
@@ -41,8 +39,6 @@ def _table(report: Report) -> Iterator[str]:
         yield "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True)).rstrip()
     yield ""
     yield from LEGEND
-    if any(KNOWN in row for row in rows):
-        yield KNOWN_LEGEND
     yield ""
 
 
@@ -51,17 +47,7 @@ def _entry(result: CellResult | None) -> str:
         return NOT_ASKED
     if result.marks is None:
         return "error"
-    if result.marks.known:
-        return KNOWN
     return "+".join(SHORT[mark] for mark in SHORT if not result.marks.has(mark)) or PERFECT
-
-
-def _known(report: Report) -> Iterator[str]:
-    """What the judge is known to be wrong about, once for each fault."""
-    known = {result.cell.fault.label: result for result in report.cells if result.marks and result.marks.known}
-    for label, result in known.items():
-        assert result.marks is not None
-        yield f"known: {label} is misjudged: {result.cell.fault.misjudged} ({'; '.join(result.marks.known)})"
 
 
 def _troubles(report: Report) -> Iterator[str]:

@@ -45,9 +45,6 @@ class Fault:
     """Keys of the scenario beyond the usual ones."""
     restarted: bool = False
     """It is at a change of owner, wherever in the partition that is."""
-    misjudged: str = ""
-    """Why the judge is known to be wrong about it. Its cells are run all the same, are told apart, and count as failed
-    as soon as they are judged rightly, so that this cannot outlive its reason."""
     shift: int = 0
     """The verdict names the message in so many partitions further on than where it was planted."""
 
@@ -119,8 +116,6 @@ FAULTS: tuple[Fault, ...] = (
         "misroute",
         _misrouted("skipped"),
         elsewhere={"first": _misrouted("illegal_start"), "last": _misrouted("stalled")},
-        misjudged="in the partition that it is handed over as of it counts by its offset, which is another message's: "
-        "as a repeat, as handed over again, or as the one that all before it come too late for",
         shift=1,
     ),
     _consumer("foreign", Found("foreign", "consumer")),
@@ -160,13 +155,7 @@ FAULTS: tuple[Fault, ...] = (
     # The judge cannot tell a client that left a message out from a broker that lost it.
     _producer("torn_transaction", Found("torn_transaction", "broker"), settings=READ_COMMITTED),
     # A part of what it told as aborted is committed, and rightly handed over by who reads what was committed.
-    _producer(
-        "torn_abort",
-        Found("torn_transaction", "broker"),
-        settings=READ_COMMITTED,
-        misjudged="the reader does not tell which messages of the log were aborted, so that the client which was "
-        "rightly handed the others is blamed for an aborted read",
-    ),
+    _producer("torn_abort", Found("torn_transaction", "broker"), settings=READ_COMMITTED),
 )
 
 

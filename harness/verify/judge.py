@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.columns import NO_OFFSET, NO_PRODUCER, Rows, chosen
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
@@ -30,7 +31,15 @@ from harness.verify.producing import (
     strangers,
 )
 from harness.verify.repeats import again, delivered_strays, double_owners, out_of_place, outsiders, two_values
-from harness.verify.transactions import Tally, aborted_numbers, hanging, torn_in, unsure_numbers
+from harness.verify.transactions import (
+    Tally,
+    aborted_numbers,
+    hanging,
+    marked_numbers,
+    torn_in,
+    unsure_numbers,
+    visible_though_aborted,
+)
 
 SEVERITY = ("PASS", "UNKNOWN", "FAIL")
 EXIT_CODES = {"PASS": EXIT_PASS, "UNKNOWN": EXIT_UNKNOWN, "FAIL": EXIT_FAIL}
@@ -74,9 +83,13 @@ def judge(history: History) -> dict[str, Any]:
     def produced_of(partition: int, rows: PartitionRows | None = None) -> Produced:
         rows = rows or history.rows_of(partition)
         elsewhere, log_end = away.get(partition, NOTHING), history.log_ends.get(partition)
-        return read_produced(partition, rows, aborted=aborted, elsewhere=elsewhere, log_end=log_end)
+        # Where any partition was read for what is committed, one without its word was read up to nowhere.
+        committed_to = history.committed_to.get(partition, 0) if history.committed_to else None
+        return read_produced(
+            partition, rows, aborted=aborted, elsewhere=elsewhere, log_end=log_end, committed_to=committed_to
+        )
 
-    unsure = unsure_numbers(history, produced_of)
+    unsure, marked = unsure_numbers(history, produced_of), marked_numbers(history)
     partitions = sorted({*history.partitions(), *members.partitions()})
     for partition in partitions:
         rows = history.rows_of(partition)
@@ -85,6 +98,7 @@ def judge(history: History) -> dict[str, Any]:
         consumed = read_consumed(produced, holdings)
         corrupt = produced.placed(rows.corrupt)
         found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure))
+        found += _aborted_reads(history, produced, consumed, marked)
         found += _corrupt(partition, corrupt, rows.corrupt_log)
         accounts.add(partition_account(produced, consumed, holdings, found))
         evidence.add(found, Witnesses(history, rows, holdings))
@@ -93,10 +107,11 @@ def judge(history: History) -> dict[str, Any]:
         odd += out_of_place(produced, consumed)
         # Counted, and told by their first messages: the sets, large where much is wrong, have served.
         findings += [replace(finding, offsets=NOTHING, identities=NOTHING) for finding in found]
-    for partition in partitions if tally.torn() else ():
+    torn = tally.torn()
+    for partition in partitions if torn else ():
         rows = history.rows_of(partition)
         produced = produced_of(partition, rows)
-        found = torn_in(produced, tally)
+        found = torn_in(produced, history, torn)
         evidence.add(found, Witnesses(history, rows, members.holdings(produced)))
         findings += found
     doubts = tally.contradicted()
@@ -121,7 +136,6 @@ def _judge_partition(
         *delivered_strays(consumed, produced),
         *lost_commits(holdings),
         *at_risk(produced, consumed, holdings, unread, history),
-        *_aborted_reads(history, produced, consumed),
     ]
 
 
@@ -155,10 +169,13 @@ def _corrupt(partition: int, handed: Rows, written: Rows) -> list[Finding]:
     return findings
 
 
-def _aborted_reads(history: History, produced: Produced, consumed: Consumed) -> list[Finding]:
+def _aborted_reads(
+    history: History, produced: Produced, consumed: Consumed, marked: NDArray[np.bool_]
+) -> list[Finding]:
     if history.run.isolation != "read_committed":
         return []
-    read = produced.aborted & consumed.delivered
+    # Who is handed what is visible did nothing wrong, whatever its producer was told.
+    read = (produced.aborted & consumed.delivered) - visible_though_aborted(produced, marked)
     if not read.total:
         return []
     text = f"{messages(read.total)} of aborted transactions handed over from partition {produced.partition}"

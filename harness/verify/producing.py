@@ -34,6 +34,7 @@ class Produced:
     strays: Rows  # log entries whose identity names another partition
     elsewhere: Intervals  # identities of this partition that the log holds in another one
     log_end: tuple[int, int] | None  # None: nobody read this partition independently
+    committed_to: int | None  # below it, what the log does not mark as aborted is visible; None: nobody read for that
 
     @cached_property
     def in_log(self) -> Intervals:
@@ -90,6 +91,7 @@ def read_produced(
     aborted: NDArray[np.bool_],
     elsewhere: Intervals,
     log_end: tuple[int, int] | None,
+    committed_to: int | None,
 ) -> Produced:
     """Gather one partition's share of the producers' histories and of the log.
 
@@ -115,6 +117,7 @@ def read_produced(
         strays=strays,
         elsewhere=elsewhere,
         log_end=log_end,
+        committed_to=committed_to,
     )
 
 

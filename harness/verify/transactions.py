@@ -2,8 +2,8 @@
 
 A message of a transaction is *visible* when the log holds it and does not mark it as aborted. Of a committed one
 everything must be visible that was not refused, and nothing may be marked; of one whose end is not known, everything or
-nothing; of an aborted one nothing (where the log marks at least one of its messages as aborted, for a reader may not
-know of aborts at all).
+nothing; of an aborted one nothing (where the log was read for what is committed, or marks at least one of the
+transaction's messages as aborted, for a reader may not know of aborts at all).
 
 One partition is not enough to say so, hence `Tally`: it is shown every partition, and asked at the end.
 """
@@ -18,8 +18,8 @@ from harness.columns import Rows, chosen, identities
 from harness.history import History
 from harness.verify.consuming import Hanging, names_of
 from harness.verify.findings import Finding, messages
-from harness.verify.intervals import NOTHING, Intervals
-from harness.verify.placing import identity_set, offsets_of
+from harness.verify.intervals import EVERYTHING, NOTHING, Intervals
+from harness.verify.placing import at_offsets, identity_set, offsets_of
 from harness.verify.producing import Produced, deleted
 
 UNSURE = ("begin", "unknown")
@@ -57,7 +57,8 @@ class Tally:
         for number, transaction in enumerate(self.history.transactions, 1):
             shown, total = int(self.shown[number]), int(self.total[number])
             marked = self.marked[number] > 0
-            torn = {"abort": shown > 0 and marked, "commit": shown < total or marked}
+            knows = marked or bool(self.history.committed_to)
+            torn = {"abort": shown > 0 and knows, "commit": shown < total or marked}
             if torn.get(transaction.state, 0 < shown < total):
                 wrong[number] = (
                     f"transaction {transaction.name} ({transaction.state}) is torn: "
@@ -74,13 +75,17 @@ class Tally:
         ]
 
 
-def torn_in(produced: Produced, tally: Tally) -> list[Finding]:
-    """One partition's messages that should be visible and are not, or are and should not, by transaction."""
+def torn_in(produced: Produced, history: History, torn: dict[int, str]) -> list[Finding]:
+    """One partition's messages that should be visible and are not, or are and should not, by transaction.
+
+    torn: by number of transaction, what is wrong with it.
+    """
     findings, sends = [], produced.sends
-    for number, text in tally.torn().items() if produced.log_end is not None else ():
+    here = set(sends["txn"].tolist()) & set(torn) if produced.log_end is not None else set()
+    for number in sorted(here):
         sent = identity_set(sends[sends["txn"] == number])
         visible = _visible(produced)
-        aborted = tally.history.transactions[number - 1].state == "abort"
+        text, aborted = torn[number], history.transactions[number - 1].state == "abort"
         wrong = sent & visible if aborted else (sent & _written(produced)) - visible
         if len(wrong):
             partition = produced.partition
@@ -92,16 +97,50 @@ def _written(produced: Produced) -> Intervals:
     """What transactions consist of: what was not refused, and cannot have been deleted since."""
     written = produced.sent - produced.nacked
     assert produced.log_end is not None
-    return written - deleted(produced, written - produced.in_log, produced.log_end[0])
+    return written - deleted(produced, written - produced.in_log, produced.log_end[0]) - _unsettled(produced)
 
 
 def _visible(produced: Produced) -> Intervals:
-    return identity_set(produced.log[~produced.log["aborted"]]) - produced.nacked
+    return _unmarked(produced) - produced.nacked - _unsettled(produced)
+
+
+def _unmarked(produced: Produced) -> Intervals:
+    return identity_set(produced.log[~produced.log["aborted"]])
+
+
+def _unsettled(produced: Produced) -> Intervals:
+    """What stands behind the end of the reading of committed messages: it may be visible, or not, or not yet."""
+    if produced.committed_to is None:
+        return NOTHING
+    return identity_set(at_offsets(produced.log, EVERYTHING.from_(produced.committed_to)))
 
 
 def aborted_numbers(history: History) -> NDArray[np.bool_]:
     """By number of transaction, whether it was aborted; 0 stands for none."""
     return np.array([False, *(transaction.state == "abort" for transaction in history.transactions)])
+
+
+def marked_numbers(history: History) -> NDArray[np.bool_]:
+    """By number of transaction, whether the log marks any of its messages as aborted: its reader knows of aborts.
+
+    Asked only where it matters: of aborted ones, read by who reads committed, in a log not read for that itself.
+    """
+    marked = np.zeros(len(history.transactions) + 1, bool)
+    if history.run.isolation != "read_committed" or history.committed_to or not aborted_numbers(history).any():
+        return marked
+    for partition in sorted(history.sends.partitions()):
+        sends, log = history.sends.of(partition), history.log.of(partition)
+        entries = identity_set(log[log["aborted"] & (log["asked"] == partition)])
+        marked[sends["txn"][_held(sends, entries) > 0]] = True
+    marked[0] = False
+    return marked
+
+
+def visible_though_aborted(produced: Produced, marked: NDArray[np.bool_]) -> Intervals:
+    """What the log does not mark although its reader knows of aborts: of a transaction told as aborted it is torn."""
+    if produced.committed_to is not None:
+        return _unmarked(produced)
+    return _unmarked(produced) & identity_set(produced.sends[marked[produced.sends["txn"]]])
 
 
 def unsure_numbers(history: History, produced_of: Callable[[int], Produced]) -> NDArray[np.bool_]:

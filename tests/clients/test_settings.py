@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.clients.settings import consumer_settings, producer_settings
+from harness.clients.settings import consumer_settings, isolation_setting, producer_settings, transactional
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 
@@ -117,3 +117,27 @@ def test_settings_travel_as_json(client: str) -> None:
     spec = parse_spec(client)
     made = consumer_settings(spec, defaults="equal", api=spec.client.apis[-1], group="g", extra={})
     assert json.loads(json.dumps(made)) == made
+
+
+@pytest.mark.parametrize("client", ["kafka-python", "aiokafka", "confluent-kafka"])
+def test_the_isolation_level_by_the_librarys_own_name(client: str) -> None:
+    """The name under which `equal` sets it, so that the one replaces the other."""
+    spec = parse_spec(client)
+    made = consumer_settings(spec, defaults="equal", api=spec.client.apis[0], group=None, extra={})
+    level = isolation_setting(spec, "read_committed")
+    assert list(level.values()) == ["read_committed"]
+    assert made.keys() >= level.keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, False),
+        ({"enable.idempotence": True}, False),
+        ({"transactional_id": None}, False),
+        ({"transactional.id": "t"}, True),
+        ({"transactional_id": "t"}, True),
+    ],
+)
+def test_who_writes_transactions(settings: dict, found: bool) -> None:
+    assert transactional(settings) is found

@@ -68,10 +68,7 @@ def test_quick_finds_everything_and_nothing_else(temp: Path) -> None:
     last = out.splitlines()[-1]
     assert re.fullmatch(r"detected (\d+) of \1, attributed \1 of \1, false alarms 0 of 3 clean runs", last), out + err
     assert process.returncode == EXIT_PASS, out + err
-    asked = cells(quick=True)
-    known = [cell for cell in asked if cell.fault.misjudged]
-    assert int(last.split()[1]) == len(asked) - len(known) > 20
-    assert out.count("known: consumer/") + out.count("known: producer/") == len(known)
+    assert int(last.split()[1]) == len(cells(quick=True)) > 20
     assert err == ""
     assert list(temp.iterdir()) == []
     assert processes_of(temp) == []

@@ -117,26 +117,3 @@ def test_false_alarms() -> None:
     assert false_alarms(verdict(word="PASS", blamed=())) == []
     assert false_alarms(verdict(word="UNKNOWN", blamed=())) == ["UNKNOWN: because"]
     assert false_alarms(verdict(span("legal_redelivery", 1, 4), word="PASS")) == ["legal_redelivery: 4"]
-
-
-MISJUDGED = cell("consumer/misroute")
-STRAY = span("misrouted", 50, 2, partition=2)
-
-
-def test_what_is_known_to_be_misjudged_is_told_apart() -> None:
-    told = verdict(STRAY, span("skipped", 50, 2), span("repeat", 50, 2, partition=2))
-    given = marks(MISJUDGED, told, deeds(50, 51))
-    assert given.perfect
-    assert given.known == ["repeat: 2 found, 0 expected"]
-
-
-def test_what_is_misjudged_no_more_must_leave_the_table() -> None:
-    given = marks(MISJUDGED, verdict(STRAY, span("skipped", 50, 2)), deeds(50, 51))
-    assert given.wrong["detected"] == ["judged rightly now: its `misjudged` can go from the table"]
-
-
-@pytest.mark.parametrize(("word", "done"), [("PASS", deeds(50, 51)), ("UNKNOWN", deeds(50, 51)), ("FAIL", [])])
-def test_no_reason_excuses_a_pass_or_a_deed_that_was_not_done(word: str, done: list) -> None:
-    given = marks(MISJUDGED, verdict(STRAY, word=word), done)
-    assert not given.perfect
-    assert given.known == []

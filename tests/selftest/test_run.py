@@ -126,15 +126,3 @@ def test_json(bed: type[Bed]) -> None:
     assert told["exit_code"] == EXIT_PASS
     assert [cell["place"] for cell in told["cells"]] == [cell.place for cell in SKIPS]
     assert len(told["clean"]) == 2
-
-
-def test_what_is_known_to_be_misjudged_is_shown_and_not_counted(
-    bed: type[Bed], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = Marks(known=["repeat: 3 found, 0 expected"])
-    monkeypatch.setattr(selftest, "marks", lambda cell, *_: known if cell.place == "middle" else Marks())
-    report = go()
-    assert report.exit_code == EXIT_PASS
-    assert text(report)[-1] == "detected 5 of 5, attributed 5 of 5, false alarms 0 of 2 clean runs"
-    assert text(report)[1].split()[3] == "known"
-    assert any(line.startswith("known: consumer/skip is misjudged") for line in text(report))

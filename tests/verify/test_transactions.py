@@ -107,3 +107,82 @@ def test_of_an_open_transaction_readers_of_what_is_committed_owe_nothing() -> No
         assert seen(shown) == {"skipped": 1, "stalled": 1}, name
     assert seen(verdict_of(begin, deliver("c1", 0), rest)) == {"stalled": 3}
     assert seen(verdict_of(begin, deliver("c1", 0, 3), rest, isolation=COMMITTED)) == {"unread": 2}
+
+
+BOTH_HANDED = assign("c1") + deliver("c1", 0, 1) + drained()
+
+
+def read_to(committed_to: int, end: int = 2) -> Fact:
+    """The end of a log that was read for aborts too, up to an offset."""
+    return [{**line, "committed_to": committed_to} for line in log_end(end)]
+
+
+def aborted_and_handed(entries: Fact, end: Fact, state: str = "abort") -> dict[str, int]:
+    """What is found where a reader of committed messages was handed both of a transaction told as aborted."""
+    facts = acked(0, 1, txn="t1") + txn("t1", state) + BOTH_HANDED + entries + end
+    return seen(verdict_of(facts, isolation="read_committed", guarantee="exactly_once"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "end", "found"),
+    [
+        # Nobody knows of aborts: the producer's word counts.
+        (entry(0, 0) + entry(1, 1), log_end(2), {"aborted_read": 2}),
+        # The log's reader knows of them, and says so by what it marks, ...
+        (entry(0, 0, aborted=True) + entry(1, 1), log_end(2), {"aborted_read": 1, "torn_transaction": 1}),
+        (entry(0, 0, aborted=True) + entry(1, 1, aborted=True), log_end(2), {"aborted_read": 2}),
+        # ... or by how far it looked for them.
+        (entry(0, 0) + entry(1, 1), read_to(2), {"torn_transaction": 2}),
+        (entry(0, 0, aborted=True) + entry(1, 1), read_to(2), {"aborted_read": 1, "torn_transaction": 1}),
+        # Behind that nothing is known, and so nobody is accused.
+        (entry(0, 0) + entry(1, 1), read_to(1), {"torn_transaction": 1}),
+        (entry(0, 0, aborted=True) + entry(1, 1), read_to(1), {"aborted_read": 1}),
+        (entry(0, 0) + entry(1, 1), read_to(0), {}),
+    ],
+)
+def test_what_is_visible_is_torn_and_no_aborted_read(entries: Fact, end: Fact, found: dict[str, int]) -> None:
+    assert aborted_and_handed(entries, end) == found
+
+
+def test_an_aborted_read_is_what_the_log_marks_whatever_the_producer_was_told() -> None:
+    entries = entry(0, 0, aborted=True) + entry(1, 1, aborted=True)
+    assert aborted_and_handed(entries, read_to(2), "commit") == {"aborted_read": 2, "torn_transaction": 2}
+    assert aborted_and_handed(entries, read_to(2), "unknown") == {"aborted_read": 2}
+
+
+def test_handed_over_and_not_in_the_log_is_an_aborted_read_by_the_word_of_the_producer() -> None:
+    assert aborted_and_handed(entry(1, 1, aborted=True), read_to(2)) == {"aborted_read": 2}
+
+
+def test_marks_of_another_transaction_say_nothing_of_this_one() -> None:
+    """Each by itself: one that is marked in another partition, and one that is marked nowhere."""
+    facts = sent(0, txn="t1") + sent(0, partition=1, txn="t1") + sent(1, txn="t2") + acked(2)
+    facts += txn("t1", "abort") + txn("t2", "abort") + assign("c1", 0, 1) + deliver("c1", 0, 1, 2) + drained()
+    facts += entry(0, 0) + entry(1, 1) + entry(2, 2) + entry(0, 0, partition=1, aborted=True)
+    facts += log_end(3) + log_end(1, partition=1)
+    found = seen(verdict_of(facts, isolation="read_committed", guarantee="exactly_once", partitions=2))
+    assert found.pop("silent_send") == 3
+    assert found == {"aborted_read": 1, "torn_transaction": 1}
+
+
+def test_a_partition_that_was_not_read_for_aborts_where_others_were() -> None:
+    """Then nothing is known of it: neither that its messages are visible, nor that they are not."""
+    facts = acked(0, txn="t1") + acked(0, partition=1, txn="t1") + txn("t1", "abort")
+    facts += assign("c1", 0, 1) + deliver("c1", 0) + deliver("c1", 0, partition=1) + drained()
+    facts += entry(0, 0, aborted=True) + entry(0, 0, partition=1) + read_to(1, 1) + log_end(1, partition=1)
+    found = seen(verdict_of(facts, isolation="read_committed", guarantee="exactly_once", partitions=2))
+    assert found == {"aborted_read": 1}
+
+
+@pytest.mark.parametrize(("committed_to", "torn"), [(2, 1), (1, 0)])
+def test_a_transaction_of_unknown_end_is_torn_only_by_what_is_known(committed_to: int, torn: int) -> None:
+    facts = SENT + txn("t1", "unknown") + entry(0, 0, aborted=True) + entry(1, 1) + read_to(committed_to)
+    assert verdict_of(facts, guarantee="exactly_once")["anomalies"]["torn_transaction"] == torn
+
+
+def test_what_was_told_as_aborted_is_not_judged_though_it_is_visible() -> None:
+    facts = acked(0, 1, txn="t1") + txn("t1", "abort") + acked(2) + BOTH_HANDED + deliver("c1", 2)
+    facts += entry(0, 0) + entry(1, 1) + entry(2, 2) + read_to(3, 3)
+    verdict = verdict_of(facts, isolation="read_committed", guarantee="exactly_once")
+    assert (verdict["aborted"], verdict["judged"], verdict["fates"]["delivered"]) == (2, 1, 1)
+    assert verdict["blamed"] == ["broker"]

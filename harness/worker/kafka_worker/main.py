@@ -65,6 +65,8 @@ def make_recorder(config):
     meta["group"] = config.get("group")
     if config["role"] == "produce":
         meta["producer"] = config["produce"]["producer"]
+    if config["role"] == "read_log":
+        meta["isolation"] = config.get("isolation") or "read_uncommitted"
     return Recorder(config["history"], meta, segment_bytes_for(rows or 0))
 
 

@@ -90,7 +90,8 @@ def two_values(facts: Facts) -> int:
     """ "One offset read as two identities", by the reader and by every sound delivery that names one."""
     values: dict[tuple[int, int], set[Message]] = {place: {message} for place, message in facts.log.items()}
     for one in facts.deliveries:
-        if one.told and not one.corrupt:
+        # A broken payload's own words count where nothing else names its offset and somebody did send it.
+        if one.told and (not one.corrupt or (facts.at(one.place) is None and one.told in facts.sent)):
             values.setdefault(one.place, set()).add(one.told)
     return sum(len(messages) > 1 for messages in values.values())
 

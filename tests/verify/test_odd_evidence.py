@@ -148,6 +148,12 @@ def test_at_risk_whatever_the_reader_found(reader: Fact) -> None:
     assert late["anomalies"]["committed_at_risk"] == 0
 
 
+def test_at_risk_without_a_reader_is_what_an_ack_names() -> None:
+    begin = acked(0, 1) + assign("c1", at=0) + deliver("c1", 0)
+    assert seen(verdict_of(begin, commit("c1", 2), drained())) == {"unread": 1, "committed_at_risk": 1}
+    assert seen(verdict_of(begin, commit("c1", 1), drained())) == {"unread": 1}
+
+
 def test_at_risk_is_what_may_still_come_not_what_latest_jumped() -> None:
     begin = acked(0, 1, 2) + assign("c1", at=0) + handled("c1", 0)
     assert seen(verdict_of(begin, commit("c1", 3), drained(), log(0, 1, 2))) == {"stalled": 2, "committed_at_risk": 2}

@@ -209,13 +209,14 @@ class _Open:
         """What those who held the partition at the end were to be handed, and what they could not be."""
         late = self.offsets & offsets_of(produced_after(self.produced, drained.at), self.produced.copies)
         findings = self._unread(late, "written when the wait was over")
-        if hanging.stable is not None:
-            blocked = self.offsets.from_(hanging.stable)
-            findings += self._unread(blocked, "behind a transaction whose end nobody told")
         waited = f"within {drained.data.get('waited_s')} s of waiting"
         for holder in reversed(holders):
             text = f"{{n}} in partition {self.partition} not handed over {waited} while {holder.member} owned it"
             awaited = self._awaited_by(holder, holdings.commit_in_force(holder.start_at))
+            if hanging.stable is not None:
+                blocked = awaited.from_(hanging.stable)
+                findings += self._unread(blocked, "behind a transaction whose end nobody told")
+                awaited = awaited.below(hanging.stable)
             findings += self._take("stalled", awaited, "consumer", text)
         return findings
 

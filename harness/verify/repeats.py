@@ -10,11 +10,11 @@ from bisect import bisect_left
 import numpy as np
 
 from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities
-from harness.verify.consuming import Consumed
+from harness.verify.consuming import Consumed, names_of
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import NOTHING, Intervals, more_than_once, overlapping
 from harness.verify.ownership import Holdings, Ownership
-from harness.verify.placing import at_offsets, identity_set, offset_set
+from harness.verify.placing import at_offsets, in_offset_order, offset_set
 from harness.verify.producing import Produced
 
 
@@ -191,9 +191,7 @@ def out_of_place(produced: Produced, consumed: Consumed) -> int:
     strange = strange.from_(produced.log_end[0])
     if not len(strange):
         return 0
-    rows = consumed.deliveries
-    named = chosen(rows, (rows["producer"] != NO_PRODUCER) & (rows["offset"] != NO_OFFSET))
-    return (identity_set(at_offsets(named, strange)) & produced.in_log).total
+    return (names_of(at_offsets(in_offset_order(consumed.deliveries), strange), produced) & produced.in_log).total
 
 
 def delivered_strays(consumed: Consumed, produced: Produced) -> list[Finding]:

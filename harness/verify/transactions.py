@@ -163,7 +163,8 @@ def hanging(produced: Produced, unsure: NDArray[np.bool_]) -> Hanging:
     doubtful = produced.sends[unsure[produced.sends["txn"]]] if unsure.any() else produced.sends[:0]
     if not len(doubtful):
         return Hanging()
-    offsets = offsets_of(identity_set(doubtful) & produced.in_log, produced.copies)
+    # What the log marks as aborted is in no doubt.
+    offsets = offsets_of((identity_set(doubtful) & produced.in_log) - produced.aborted, produced.copies)
     return Hanging(offsets, int(offsets.starts[0])) if len(offsets) else Hanging()
 
 

@@ -28,6 +28,7 @@ def anomalies_of(facts: Facts, waiting: list[Message]) -> dict[str, int]:
         for one in facts.deliveries
         if one.message
         if facts.aborted(one.message) or (facts.log.get(one.place) == one.message and one.place in facts.marked_places)
+        if not facts.shown(one.message)
     }
     return {
         "log_duplicate": log_duplicates(facts),
@@ -143,16 +144,19 @@ def commits_lost(lines: list[Line]) -> int:
 
 
 def at_risk(facts: Facts, waiting: list[Message]) -> int:
-    """ "Messages that a commit covered while they were unprocessed", and that are not lost: it was luck."""
-    places = set()
+    """ "Messages that a commit covered while they were unprocessed", and that are not lost: it was luck.
+
+    A commit that the world outside saw covers as one that a client was told.
+    """
+    risky = set()
     for message in waiting:
         holders = [one for one in facts.deliveries if one.message == message]
         told = [facts.told_offset[message]] if message in facts.told_offset else []
         offset = min(facts.copies.get(message) or [one.offset for one in holders] or told, default=None)
         done = [one.processed if facts.explicit else one.number for one in holders]
         first = min((number for number in done if number is not None), default=len(facts.lines))
-        commits = [line for line in facts.lines[:first] if line["type"] == "commit" and line["ok"]]
-        ahead = [line["offset"] for line in commits if line["partition"] == message[1]]
+        seen = [line for line in facts.lines[:first] if line["type"] == "stored" or line.get("ok")]
+        ahead = [line["offset"] or 0 for line in seen if line["partition"] == message[1]]
         if offset is not None and any(offset < commit for commit in ahead):
-            places.add((message[1], offset))
-    return len(places)
+            risky.add(message)
+    return len(risky)

@@ -69,6 +69,12 @@ class Facts:
     def ended_badly(self, message: Message) -> bool:
         return self.txn_state.get(self.txn_of.get(message, ("", None))) == "abort"
 
+    def shown(self, message: Message) -> bool:
+        """Not marked, by a reader that marks others of its transaction: visible, whatever its producer was told."""
+        txn = self.txn_of.get(message)
+        marks = txn is not None and any(self.txn_of.get(other) == txn for other in self.marked)
+        return marks and any((message[1], at) not in self.marked_places for at in self.copies.get(message, ()))
+
     def veiled(self, message: Message) -> bool:
         """Under `read_committed` only, of a transaction whose end nobody knows and of which nothing was handed over.
 
@@ -77,6 +83,8 @@ class Facts:
         txn = self.txn_of.get(message)
         if txn is None or self.run["isolation"] == "read_uncommitted" or self.txn_state.get(txn) in ("commit", "abort"):
             return False
+        if self.aborted(message):
+            return False  # the log knows the end
         return not any(self.txn_of.get(one.message) == txn for one in self.deliveries if one.message)
 
     def may_be_gone(self, message: Message) -> bool:

@@ -209,7 +209,7 @@ class _Block:
         low, high = self.used, self.used + count
         keys = np.frombuffer(frame.data, "<u8", count * 3, frame.start)
         self.names[low:high] = keys[0::3]
-        self.seqs[low:high] = keys[1::3]
+        self.seqs[low:high] = keys.view("<i8")[1::3]  # of the same type: converting would cost as much again
         if frame.kind == DELIVER_KEYS:
             self.offsets[low:high] = NO_OFFSET
         else:

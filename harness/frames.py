@@ -27,7 +27,8 @@ VERSION = 1
 HEADER_BYTES = 4096
 HEADER = struct.Struct("<8sIIQI")
 FRAME = struct.Struct("<HHIIIqq")
-EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT = range(1, 10)
+EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS = range(1, 11)
+ROW_BYTES = {DELIVER_KEYS: 24, LOG_RUNS: 40}  # 36 for all others
 OPEN = 1
 
 BLOCK_MESSAGES = 1 << 16
@@ -93,7 +94,7 @@ class Tape:
 
 def _wrong(frame: Frame, *, room: int, there: int) -> str:
     """Why a frame cannot be read, "" where it can. room: bytes until its segment ends; there: until the file does."""
-    if frame.kind > CORRUPT or frame.payload % 8 or frame.payload > room:
+    if frame.kind > LOG_RUNS or frame.payload % 8 or frame.payload > room:
         return "cannot be read"
     if frame.payload > there:
         return "is cut short"
@@ -104,7 +105,7 @@ def _holds(kind: int, count: int, capacity: int, payload: int) -> bool:
     """Whether the payload has room for the columns or the text that the header tells of."""
     if kind == EVENT:
         return count <= payload
-    return count <= capacity and capacity * (24 if kind == DELIVER_KEYS else 36) <= payload
+    return count <= capacity and capacity * ROW_BYTES.get(kind, 36) <= payload
 
 
 def open_tape(path: Path) -> Tape:
@@ -246,13 +247,9 @@ class _Block:
         rows["length"] = length
         if order is not None:
             first, last = order[first], order[last]
-        names = self.names[first]
-        ours = (names & 0xFFFFFFFF) == self.run_id
         rows["partition"] = self.partitions[first]
-        rows["producer"] = np.where(ours, ((names >> 32) & 0xFFFF).astype(np.int64), NO_PRODUCER)
-        rows["asked"] = np.where(ours, (names >> 48).astype(np.int64), rows["partition"])
-        rows["seq"] = np.where(ours, self.seqs[first], 0)
         rows["offset"] = self.offsets[first]
+        _add_names(rows, self.names[first], self.seqs[first], self.run_id)
         _add_times(rows, frames, dones, first, last)
         self.used, self.frames, self.dones = 0, [], []
         return rows
@@ -309,6 +306,14 @@ def _groups(frames: list[_Taken], dones: list[int], total: int) -> NDArray[np.in
         begin = frames[-2].end if len(frames) > 1 else 0
         groups[total - 1 if frames[-1].open else begin :] += 1
     return groups
+
+
+def _add_names(rows: Rows, names: NDArray[np.uint64], seqs: NDArray[np.int64], run_id: int) -> None:
+    """Identities of rows; what is not of this run has none."""
+    ours = (names & 0xFFFFFFFF) == run_id
+    rows["producer"] = np.where(ours, ((names >> 32) & 0xFFFF).astype(np.int64), NO_PRODUCER)
+    rows["asked"] = np.where(ours, (names >> 48).astype(np.int64), rows["partition"])
+    rows["seq"] = np.where(ours, seqs, 0)
 
 
 def _add_times(
@@ -369,6 +374,9 @@ class Reader:
                 self._unfinished = None
             if frame.kind == EVENT:
                 yield from self._event(frame)
+            elif frame.kind == LOG_RUNS:
+                yield from self._flushed(*(kind for kind in (LOG,) if kind in self._blocks))
+                yield LOG, self._runs(frame)
             else:
                 yield from self._messages(frame)
         yield from self._flushed(*self._blocks)
@@ -390,6 +398,20 @@ class Reader:
         block.take(frame, count, step=self._step, txn=self._txn)
         if kind != CORRUPT:
             self._unfinished = block
+
+    def _runs(self, frame: Frame) -> Rows:
+        """A frame whose rows are runs already."""
+        count, capacity = frame.length, frame.capacity
+        keys = np.frombuffer(frame.data, "<u8", count * 3, frame.start)
+        at = frame.start + 24 * capacity
+        rows = np.zeros(count, ROW)
+        rows["offset"] = np.frombuffer(frame.data, "<i8", count, at)
+        rows["partition"] = np.frombuffer(frame.data, "<i4", count, at + 8 * capacity)
+        rows["length"] = np.frombuffer(frame.data, "<u4", count, at + 12 * capacity)
+        rows["at"] = rows["until"] = rows["done"] = frame.t
+        _add_names(rows, keys[0::3], keys[1::3].view(np.int64), self.tape.meta["run_id"])
+        self.arrivals[LOG].add(frame.t, frame.t, int(rows["length"].sum()))
+        return rows
 
     def _event(self, frame: Frame) -> Iterator[tuple[int, Event | Rows]]:
         text = bytes(frame.data[frame.start : frame.start + frame.length])

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.columns import ROW, Rows
-from harness.frames import ACK, DELIVER, EVENT, FRAME, HEADER, HEADER_BYTES, LOG, MAGIC, SEND, VERSION, Tape
+from harness.frames import ACK, DELIVER, EVENT, FRAME, HEADER, HEADER_BYTES, LOG_RUNS, MAGIC, SEND, VERSION, Tape
 from harness.history import Event
 
 RUN_ID = 7
@@ -111,7 +111,9 @@ class Made:
 
     def _read(self) -> Iterator[bytes]:
         for first in range(0, self.messages, BATCH):
-            yield from self._batches(LOG, 10, first, first)
+            for low in range(0, self.partitions, 10):
+                parts = np.arange(low, min(low + 10, self.partitions))
+                yield _runs(first + low, parts, first)
         for partition in range(self.partitions):
             yield _event(self.messages, type="log_end", partition=partition, start=0, end=self.messages)
 
@@ -148,14 +150,27 @@ class Made:
 
 
 def _frame(kind: int, t: int, seq: np.ndarray, offset: np.ndarray, partition: np.ndarray) -> bytes:
+    body = _keys(t, seq, partition) + offset.astype("<i8").tobytes() + partition.astype("<i4").tobytes()
+    body += b"\0" * (-len(body) % 8)
+    return FRAME.pack(kind, 0, len(seq), len(seq), len(body), t, t) + body
+
+
+def _keys(t: int, seq: np.ndarray, partition: np.ndarray) -> bytes:
     keys = np.empty((len(seq), 3), "<u8")
     keys[:, 0] = RUN_ID | 1 << 32
     keys[:, 0] |= partition.astype("<u8") << 48
     keys[:, 1] = seq
     keys[:, 2] = t
-    body = keys.tobytes() + offset.astype("<i8").tobytes() + partition.astype("<i4").tobytes()
-    body += b"\0" * (-len(body) % 8)
-    return FRAME.pack(kind, 0, len(seq), len(seq), len(body), t, t) + body
+    return keys.tobytes()
+
+
+def _runs(t: int, partitions: np.ndarray, first: int) -> bytes:
+    """One batch of each of these partitions, as the independent reader writes it."""
+    count = len(partitions)
+    seq = np.full(count, first)
+    body = _keys(t, seq, partitions) + seq.astype("<i8").tobytes() + partitions.astype("<i4").tobytes()
+    body += np.full(count, BATCH, "<u4").tobytes()
+    return FRAME.pack(LOG_RUNS, 0, count, count, len(body), t, t) + body
 
 
 def _event(t: int, **data: object) -> bytes:

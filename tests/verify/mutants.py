@@ -51,8 +51,10 @@ def run(options: argparse.Namespace) -> None:
         subprocess.run([sys.executable, "-m", *made], env=environment, check=True, stdout=subprocess.DEVNULL)
     names = [name for name in made_mutants() if not options.patterns or any(part in name for part in options.patterns)]
     if options.sample:
-        names = sorted(random.Random(0).sample(names, min(options.sample, len(names))))
-    environment[WANTED] = "\n".join(names)
+        # In the order in which they were drawn, so that what is stopped early is a fair sample, too.
+        names = random.Random(0).sample(names, min(options.sample, len(names)))
+    (FOLDER / "wanted.json").write_text(json.dumps(names))  # too many for the environment
+    environment[WANTED] = "wanted.json"
     # In that folder `harness` is the mutated one.
     trial = ["pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.verify.mutants", "tests/verify"]
     subprocess.run([sys.executable, "-m", *trial], cwd=FOLDER, env=environment, check=False, stdout=subprocess.DEVNULL)
@@ -73,7 +75,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     items = {item.nodeid: item for item in session.items}
     ends, begun = {}, time.monotonic()
     killed: Counter[tuple[str, str]] = Counter()
-    for number, name in enumerate(os.environ[WANTED].split("\n"), 1):
+    for number, name in enumerate(json.loads(Path(os.environ[WANTED]).read_text()), 1):
         function = name.rpartition("__mutmut_")[0]
         tests = [test for test in reached.get(function, ()) if test in items]
         # What killed a neighbour kills this one as well, as a rule; else the fastest first, the model last.

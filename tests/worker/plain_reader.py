@@ -45,6 +45,16 @@ def _frame(data: bytes, at: int, kind: int, flags: int, count: int, capacity: in
     if kind == 1:
         return Frame(kind, flags, [], json.loads(data[at : at + count]), t_ns, done_ns)
     rows = []
+    if kind == 10:
+        for row in range(count):
+            run, producer, asked, seq, due = KEY.unpack_from(data, at + 24 * row)
+            (offset,) = struct.unpack_from("<q", data, at + 24 * capacity + 8 * row)
+            (partition,) = struct.unpack_from("<i", data, at + 32 * capacity + 4 * row)
+            (length,) = struct.unpack_from("<I", data, at + 36 * capacity + 4 * row)
+            rows += [
+                (KEY.pack(run, producer, asked, seq + more, due), offset + more, partition) for more in range(length)
+            ]
+        return Frame(kind, flags, rows, None, t_ns, done_ns)
     for row in range(capacity if flags & 1 else count):
         key = data[at + 24 * row : at + 24 * row + 24]
         if flags & 1 and key[:4] == b"\0\0\0\0":

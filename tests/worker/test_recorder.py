@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kafka_worker import recorder as recording
 from kafka_worker.payload import KEY, Payload
-from kafka_worker.recorder import ACK, DELIVER, DELIVER_KEYS, DiskError, Recorder
+from kafka_worker.recorder import ACK, DELIVER, DELIVER_KEYS, LOG, LOG_RUNS, DiskError, Recorder
 
 from tests.recorded import read_file
 from tests.worker import plain_reader
@@ -63,6 +63,26 @@ def test_no_frame_crosses_a_segment(tmp_path):
     recorder.close()
     assert (tmp_path / "h.bin").stat().st_size > 5 << 16
     assert [row[2] for row in plain_reader.rows(plain_reader.read(tmp_path / "h.bin")[1], ACK)] == list(range(10_000))
+
+
+@pytest.mark.parametrize("rooms", [1 << 16, 1 << 22])
+def test_runs_tell_what_columns_tell(tmp_path, rooms):
+    """Every way in which a message can fail to continue the one before, and more runs than a segment holds."""
+    rows = [(0, 5, 0), (0, 6, 1), (0, 8, 2), (0, 9, 4), (1, 10, 5), (1, 11, 6), (0, 12, 7)]  # partition, offset, seq
+    rows += [(0, 100 + 2 * number, 100 + number) for number in range(3000)]
+    recorder = Recorder(str(tmp_path / "h.bin"), META, segment_bytes=rooms)
+    keys = b"".join(KEY.pack(7, 1, partition, seq, 0) for partition, _, seq in rows)
+    offsets, partitions = array("q", [row[1] for row in rows]), array("i", [row[0] for row in rows])
+    recorder.runs(LOG_RUNS, keys, offsets, partitions, 1)
+    recorder.runs(LOG_RUNS, KEY.pack(7, 2, 0, 9, 0) + b"\xff" * 48, array("q", [1, 2, 3]), array("i", [0, 0, 0]), 1)
+    recorder.close()
+    told = plain_reader.rows(plain_reader.read(tmp_path / "h.bin")[1], LOG_RUNS)
+    assert [(partition, offset, seq) for partition, offset, seq in told[: len(rows)]] == rows
+    assert [(partition, offset) for partition, offset, _ in told[len(rows) :]] == [(0, 1), (0, 2), (0, 3)]
+    found = read_file(tmp_path / "h.bin").rows(LOG)
+    assert found["length"][:6].tolist() == [2, 1, 1, 2, 1, 1]
+    assert found["length"].sum() == len(rows) + 3
+    assert found["producer"][-3:].tolist() == [2, -1, -1]
 
 
 def test_one_call_is_one_frame_unless_no_segment_holds_it(tmp_path):

@@ -16,7 +16,7 @@ from array import array
 from kafka_worker.clock import now_ns
 from kafka_worker.ends import Ends
 from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
-from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG, OPEN_ROWS
+from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG_RUNS, OPEN_ROWS
 
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
@@ -263,7 +263,6 @@ class ThroughputConsumption(Consumption):
 class LossConsumption(Consumption):
     """Every delivery with its offset, in the file before the application reads it; every value checked."""
 
-    kind = DELIVER
     notes_offsets = True
 
     def batch(self, messages, groups):
@@ -284,11 +283,14 @@ class LossConsumption(Consumption):
         else:
             partitions = self._partitions_of_groups(groups, offsets)
         column = array("q", offsets)
-        self.recorder.columns(self.kind, keys, column, partitions, t_ns, done_ns)
+        self.write(keys, column, partitions, t_ns, done_ns)
         values = self.process(deliveries)
         wrong = self.payload.wrong_rows(keys, values, runs)
         if wrong:
             self.write_corrupt(wrong, keys, column, partitions, done_ns or t_ns)
+
+    def write(self, keys, offsets, partitions, t_ns, done_ns):
+        self.recorder.columns(DELIVER, keys, offsets, partitions, t_ns, done_ns)
 
     def _partitions_of_groups(self, groups, offsets):
         """The column of partitions, as the client sorted its messages; notes how far each has come."""
@@ -335,7 +337,9 @@ class LossConsumption(Consumption):
 class LogReading(LossConsumption):
     """The independent reader: the same, for what the log holds."""
 
-    kind = LOG
+    def write(self, keys, offsets, partitions, t_ns, done_ns):
+        """As runs: nobody times this worker, and a log is mostly one run a partition."""
+        self.recorder.runs(LOG_RUNS, keys, offsets, partitions, t_ns)
 
     def idle(self):
         """Nothing came: where the log ends with a transaction's marker, only the position comes to the end."""

@@ -13,6 +13,9 @@ import mmap
 import os
 import struct
 import time
+from array import array
+from itertools import accumulate, count, groupby
+from operator import sub
 
 from kafka_worker.clock import now_ns
 from kafka_worker.payload import KEY_BYTES
@@ -24,7 +27,7 @@ OPEN_AT = 4096
 HEADER_BYTES = 3 * 4096
 SEGMENT_BYTES = 4 << 20
 ROW_BYTES = KEY_BYTES + 8 + 4
-EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT = range(1, 10)
+EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS = range(1, 11)
 OPEN = 1
 
 FILE_HEADER = struct.Struct("<8sIIQII")
@@ -65,6 +68,7 @@ class Recorder:
         self._map = None
         self._at = 0
         self.max_rows = (segment_bytes - HEADER_BYTES - FRAME.size - 8) // ROW_BYTES
+        self.max_runs = (segment_bytes - HEADER_BYTES - FRAME.size) // (ROW_BYTES + 4)
         self._next_segment()
         text = json.dumps(
             dict(meta, pid=os.getpid(), wall_ns=int(time.time() * 1e9), monotonic_ns=now_ns()), sort_keys=True
@@ -114,6 +118,23 @@ class Recorder:
                 t_ns,
                 done_ns or t_ns,
             )
+
+    def runs(self, kind, keys, offsets, partitions, t_ns):
+        """A frame of the same columns as runs: neighbours that count up in seq and offset are one row with a length."""
+        words = memoryview(keys).cast("Q")
+        # What is the same for all messages of a run: seq and offset less the place in the frame.
+        marks = zip(words[0::3], map(sub, words[1::3], count()), map(sub, offsets, count()), partitions)
+        lengths = array("I", [len(list(run)) for _, run in groupby(marks)])
+        ends = list(accumulate(lengths))
+        for first in range(0, len(ends), self.max_runs):
+            some = [end - length for end, length in zip(ends, lengths)][first : first + self.max_runs]
+            parts = [
+                b"".join([keys[row * KEY_BYTES : (row + 1) * KEY_BYTES] for row in some]),
+                array("q", [offsets[row] for row in some]).tobytes(),
+                array("i", [partitions[row] for row in some]).tobytes(),
+                lengths[first : first + self.max_runs].tobytes(),
+            ]
+            self._frame(kind, len(some), len(some), parts, t_ns, t_ns)
 
     def keys_only(self, kind, keys, t_ns, done_ns):
         rows = len(keys) // KEY_BYTES

@@ -24,6 +24,7 @@ import pytest
 
 FOLDER = Path("mutants")
 WANTED = "HARNESS_MUTANTS"
+TESTS = ("tests/verify", "tests/test_recording.py")
 LIMIT_S = 60
 """For one mutant, on one core: a loop that never ends is caught, too."""
 ENDS = {0: "survived", 1: "killed", -signal.SIGALRM: "timed out"}
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     (FOLDER / "wanted.json").write_text(json.dumps(names))  # too many for the environment
     environment[WANTED] = "wanted.json"
     # In that folder `harness` is the mutated one.
-    trial = ["pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.verify.mutants", "tests/verify"]
+    trial = ["pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.verify.mutants", *TESTS]
     subprocess.run([sys.executable, "-m", *trial], cwd=FOLDER, env=environment, check=False, stdout=subprocess.DEVNULL)
 
 

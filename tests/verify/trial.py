@@ -8,6 +8,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from harness.verify import judge
@@ -40,13 +41,23 @@ def unlike(verdict: dict[str, Any], expected: dict[str, Any]) -> dict[str, tuple
 
 
 def smallest(lines: list[Line], keys: set[str]) -> list[Line]:
-    """The same difference with lines taken out, by halves first, then one by one, until none can go."""
+    """The same difference with lines taken out."""
+
+    def differs(some: list[Line]) -> bool:
+        found = set(difference(some))
+        return keys <= found and ("misrouted" in keys or "misrouted" not in found)
+
+    return shortened(lines, differs)
+
+
+def shortened(lines: list[Line], holds: Callable[[list[Line]], bool]) -> list[Line]:
+    """A history of which something holds with lines taken out, by halves first, then one by one, until none can go."""
     size = len(lines) // 2
     while size:
         place, cut = 1, False
         while place < len(lines):
             shorter = lines[:place] + lines[place + size :]
-            if _still(shorter, keys):
+            if _is_a_history(shorter) and holds(shorter):
                 lines, cut = shorter, True
             else:
                 place += size
@@ -54,15 +65,12 @@ def smallest(lines: list[Line], keys: set[str]) -> list[Line]:
     return lines
 
 
-def _still(lines: list[Line], keys: set[str]) -> bool:
+def _is_a_history(lines: list[Line]) -> bool:
     sent = {name(line) for line in lines if line["type"] == "send"}
     if any(name(line) not in sent for line in lines if line["type"] in ("ack", "nack", "unknown")):
-        return False  # an answer to nothing is no history
+        return False  # an answer to nothing is none
     read_to_the_end = {line["partition"] for line in lines if line["type"] == "log_end"}
-    if any(line["partition"] not in read_to_the_end for line in lines if line["type"] == "log"):
-        return False
-    found = set(difference(lines))
-    return keys <= found and ("misrouted" in keys or "misrouted" not in found)
+    return all(line["partition"] in read_to_the_end for line in lines if line["type"] == "log")
 
 
 def main(count: int, first: int, stop: int = 5) -> None:

@@ -509,4 +509,5 @@ def test_a_wrong_value_without_a_place(tmp_path: Path) -> None:
     reader += event(92, "log_end", partition=0, start=0, end=5)
     verdict = judge(recording.read(make_run(tmp_path, {**CLEAN, "c1": consumer, "reader": reader}, OWN)))
     assert verdict["anomalies"]["corrupt"] == 2
+    assert [one["blame"] for one in verdict["spans"] if one["kind"] == "corrupt"] == ["consumer"]
     assert "2 messages of partition 0 were handed over with a value that was not sent" in verdict["reasons"]

@@ -169,8 +169,11 @@ def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *
         return "FAIL"
     faults = [line for line in facts.lines if line["type"] == "fault"]
     idle = any(line["phase"] == "injected" and line.get("effect") is None for line in faults)
-    begun = {line["fault"] for line in faults if line["phase"] == "injecting"}
-    idle = idle or bool(begun - {line["fault"] for line in faults if line["phase"] == "injected"})
+    begun: set[str] = set()
+    for line in faults:
+        idle = idle or (line["phase"] == "injecting" and line["fault"] in begun)
+        begun ^= {line["fault"]} if line["phase"] == "injecting" or line["fault"] in begun else set()
+    idle = idle or bool(begun)
     # Told as committed, marked as aborted: either the producer or the reader is wrong.
     idle = idle or any(facts.txn_state.get(facts.txn_of.get(m, ("", 0))) == "commit" for m in facts.marked)
     # Handed over where the log, which has the message elsewhere, holds nothing: odd, and never a pass.

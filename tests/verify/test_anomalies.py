@@ -6,6 +6,7 @@ from harness.columns import Columns, joined
 from harness.verify import judge
 from tests.verify.facts import (
     Fact,
+    ack,
     acked,
     assign,
     commit,
@@ -498,3 +499,22 @@ def test_stretches_of_duplicates_are_cut_where_they_overlap() -> None:
     verdict = verdict_of(begin, short, rest)
     assert seen(verdict) == {"log_duplicate": 4, "skipped": 1}
     assert next(one["offset"] for one in verdict["examples"] if one["kind"] == "skipped") == 3
+
+
+def test_misrouted_to_two_partitions() -> None:
+    """Messages of partition 0 went astray to two others: each is missed once, and known not to be gone."""
+    away = [line for number in (1, 2) for line in entry(0, number, partition=number)]
+    facts = acked(0) + sent(1, 2) + ack(1, None) + ack(2, None) + away + assign("c1", 0) + deliver("c1", 0) + drained()
+    verdict = verdict_of(facts, log(0), log_end(1, partition=1), log_end(1, partition=2), partitions=3)
+    assert seen(verdict) == {"misrouted": 2, "publish_loss": 2}
+    assert [one["text"] for one in verdict["spans"] if one["kind"] == "publish_loss"] == [
+        "2 messages of partition 0 acked and not in the log (it went to another partition than asked)"
+    ]
+
+
+def test_the_aborted_one_of_two_copies_may_not_be_handed_over() -> None:
+    begin = acked(0, 1) + assign("c1", at=0)
+    rest = drained() + entry(0, 0) + entry(1, 1) + entry(2, 0, aborted=True) + log_end(3)
+    both = verdict_of(begin, deliver("c1", 0, 1), deliver("c1", 2, below=2), rest, isolation="read_committed")
+    assert seen(both) == {"aborted_read": 1}
+    assert verdict_of(begin, deliver("c1", 0, 1), rest, isolation="read_committed")["verdict"] == "PASS"

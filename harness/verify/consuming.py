@@ -228,7 +228,9 @@ class _Open:
         return self.offsets.from_(start)
 
     def _unread(self, offsets: Intervals, why: str) -> list[Finding]:
-        return self._take("unread", offsets, "void", f"{{n}} in partition {self.partition} {why}")
+        text, excused = f"{{n}} in partition {self.partition} {why}", offsets & self.excused
+        passed_over = self._take("unread", excused, "void", text, None, RESET_POLICY)
+        return passed_over + self._take("unread", offsets - excused, "void", text)
 
     def _take(
         self,

@@ -135,7 +135,7 @@ def commits_lost(lines: list[Line]) -> int:
             named.setdefault(line["partition"], set()).add(line["offset"])
         elif line["type"] == "stored" and line["partition"] in stands:
             partition, seen = line["partition"], line["offset"]
-            if seen in named[partition] or (seen is not None and seen > stands[partition]):
+            if seen in named[partition] or (seen is not None and seen >= stands[partition]):
                 stands[partition] = seen
                 continue
             del stands[partition]

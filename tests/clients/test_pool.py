@@ -97,7 +97,7 @@ def test_a_reader_says_how_far_it_read(tmp_path):
     _, end = end_of(tmp_path, role="read_log")
     assert end.ended["why"] == "end_offsets"
     frames = plain_reader.read(tmp_path / "c1.bin")[1]
-    assert len(plain_reader.rows(frames, 8)) == 2000
+    assert len(plain_reader.rows(frames, 10)) == 2000
     told = [event for event in plain_reader.events(frames) if event["type"] == "log_end"]
     assert told == [{"type": "log_end", "partition": n, "start": 0, "end": 500} for n in range(4)]
 

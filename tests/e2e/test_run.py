@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import EXIT_FAIL, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE
+from tests.recorded import read_file
 
 pytestmark = pytest.mark.e2e
 
@@ -213,12 +214,10 @@ def _positions(span: dict) -> range:
 
 def _planted(run: Path) -> set[tuple[int, int]]:
     """What the planted client says that it did: partition and offset, or seq for what was never written."""
-    from harness import recording
-
     return {
         (event.data["partition"], event.data["seq"] if event.data.get("offset") is None else event.data["offset"])
         for path in run.glob("history/*.bin")
-        for event in recording.read_file(path).events("planted")
+        for event in read_file(path).events("planted")
     }
 
 

@@ -109,7 +109,7 @@ def torn_transactions(facts: Facts) -> int:
         parts = [m for m, owner in facts.txn_of.items() if owner == key and facts.answer.get(m) != "nack"]
         parts = [m for m in parts if m[1] in facts.ends and (m in facts.copies or not facts.may_be_gone(m))]
         visible = [m for m in parts if m in facts.copies and m not in facts.marked]
-        marked = [m for m in parts if m in facts.marked]
+        marked = [m for m, owner in facts.txn_of.items() if owner == key and m in facts.marked and m[1] in facts.ends]
         state = facts.txn_state.get(key)
         if state == "abort":
             torn += len(visible) if marked else 0

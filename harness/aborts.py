@@ -6,14 +6,14 @@ which the second one came, the last stable offset at most, nothing is known.
 
 import numpy as np
 
-from harness.columns import Columns, Rows, chosen, joined
+from harness.columns import ABORTED, Columns, Rows, chosen, joined
 from harness.history import History
 from harness.verify.intervals import EVERYTHING, Intervals
 from harness.verify.placing import at_offsets, identity_set, offset_set
 
 
 def mark(history: History, committed: Columns, ends: dict[int, tuple[int, int]]) -> None:
-    """Set `aborted` in the history's log, partition by partition, and what that leaves in doubt.
+    """Set ABORTED in the history's log, partition by partition, and what that leaves in doubt.
 
     committed: what the reader of committed messages found, which is used up; ends: from where to where it read, for
     the partitions that it read to their end.
@@ -55,6 +55,6 @@ def marked(log: Rows, aborted: Intervals) -> Rows:
     if not len(aborted):
         return log
     gone = at_offsets(log, aborted)
-    gone["aborted"] = True
+    gone["txn"] = ABORTED
     rows = joined([at_offsets(log, EVERYTHING - aborted), gone])
     return chosen(rows, np.argsort(rows["offset"], kind="stable"))

@@ -29,21 +29,24 @@ ROW = np.dtype(
     [
         ("seq", "i8"),  # of the first message
         ("offset", "i8"),  # of the first message
-        ("length", "i8"),  # messages in the row
         ("at", "i8"),  # ns: when the first one was sent, answered, handed over
         ("until", "i8"),  # ns: when the last one was
         ("done", "i8"),  # ns: deliveries only, when the application had finished with the last one
+        ("length", "i4"),  # messages in the row: no second has 2^31, and no row is much longer, see MERGE_BITS
         ("partition", "i4"),  # where it was found, delivered, or asked to go
         ("asked", "i4"),  # the partition that its identity names
         ("producer", "i4"),  # index into History.producers
         ("step", "i4"),  # deliveries only: how many events of their member stand before them
-        ("txn", "i4"),  # sends only: the number of their transaction, 0 for none
-        ("aborted", "?"),  # log entries only: of an aborted transaction
+        ("txn", "i4"),  # sends: the number of their transaction, 0 for none; log entries: ABORTED or 0
     ],
     align=True,
 )
 
 RAW = np.dtype((np.void, ROW.itemsize))
+"""64 bytes: a line of the processor's cache, so that to pick rows here and there costs no more than it must."""
+
+ABORTED = -1
+"""The `txn` of a log entry that belongs to an aborted transaction, whichever it was."""
 
 Rows = NDArray[np.void]
 
@@ -56,7 +59,7 @@ MERGE_BITS = 30
 PILE_ROWS = 1 << 13
 """So many rows are put into order at once; fewer cost more calls, more leave the processor's cache."""
 
-HELD_BYTES = 56 << 20
+HELD_BYTES = 48 << 20
 """Rows beyond this go to the temporary file: judging may take 150 MB, of which Python and numpy take 45."""
 
 
@@ -75,7 +78,11 @@ def joined(parts: Iterable[Rows]) -> Rows:
     if len(parts) < 2:
         return parts[0] if parts else no_rows()
     # As plain bytes: numpy would compare and copy structured rows field by field.
-    rows: Rows = np.concatenate([np.ascontiguousarray(part).view(RAW) for part in parts]).view(ROW)
+    return _joined_raw([np.ascontiguousarray(part).view(RAW) for part in parts])
+
+
+def _joined_raw(parts: list[NDArray[np.void]]) -> Rows:
+    rows: Rows = np.concatenate(parts or [no_rows().view(RAW)]).view(ROW)
     return rows
 
 
@@ -96,27 +103,31 @@ def stretches(rows: Rows) -> Rows:
     """
     if len(rows) < 2:
         return rows
-    offset, seq, length = (np.ascontiguousarray(rows[name]) for name in ("offset", "seq", "length"))
-    producer, partition = rows["producer"], rows["partition"]
-    told = offset[:-1] != NO_OFFSET
-    identified = producer[:-1] != NO_PRODUCER
-    continues = np.where(told, offset[:-1] + length[:-1], NO_OFFSET) == offset[1:]
-    continues &= (seq[:-1] + length[:-1] == seq[1:]) | ~identified
-    continues &= identified | told
-    for column in (producer, partition, rows["asked"], rows["step"], rows["txn"], rows["aborted"]):
-        continues &= column[1:] == column[:-1]
+    continues = _continues(rows[:-1], rows[1:])
     if not continues.any():
         return rows
-    span, unfinished = rows["at"] >> MERGE_BITS, rows["done"] == NEVER
-    continues &= (span[1:] == span[:-1]) & (unfinished[1:] == unfinished[:-1])
-    begins = np.concatenate(([True], ~continues))
-    first = np.flatnonzero(begins)
-    last = np.concatenate((first[1:] - 1, [len(rows) - 1]))
+    first = np.flatnonzero(np.append(True, ~continues))
+    last = np.append(first[1:] - 1, len(rows) - 1)
     merged = chosen(rows, first)
-    merged["length"] = np.add.reduceat(length, first)
+    merged["length"] = np.add.reduceat(rows["length"], first)
     for name in ("until", "done"):
         merged[name] = rows[name][last]
     return merged
+
+
+def _continues(before: Rows, after: Rows) -> NDArray[np.bool_]:
+    """Whether each row goes on where the one before it, at the same place of the other array, ended."""
+    offset, length = np.ascontiguousarray(before["offset"]), np.ascontiguousarray(before["length"])
+    told, identified = offset != NO_OFFSET, before["producer"] != NO_PRODUCER
+    continues: NDArray[np.bool_] = np.where(told, offset + length, NO_OFFSET) == after["offset"]
+    continues &= (before["seq"] + length == after["seq"]) | ~identified
+    continues &= identified | told
+    if continues.any():
+        for name in ("producer", "partition", "asked", "step", "txn"):
+            continues &= before[name] == after[name]
+        continues &= before["at"] >> MERGE_BITS == after["at"] >> MERGE_BITS
+        continues &= (before["done"] == NEVER) == (after["done"] == NEVER)
+    return continues
 
 
 class Spill:
@@ -138,13 +149,15 @@ class Spill:
                 columns.spill()
             self.held_bytes = 0
 
-    def write(self, rows: Rows) -> int:
-        """Append rows; returns where they stand. Raises HarnessError `disk-full`."""
+    def write(self, rows: NDArray[np.void]) -> int:
+        """Append rows, as RAW; returns where they stand. Raises HarnessError `disk-full`."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="harness-")  # noqa: SIM115 - lives as long as the history
+            self._file = tempfile.TemporaryFile(prefix="harness-", buffering=0)  # noqa: SIM115 - lives as long as the history
         try:
             at = self._file.seek(0, 2)
-            self._file.write(rows.tobytes())
+            rest = rows.view(np.uint8).data
+            while rest:  # unbuffered, a file may take less than all of it
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise HarnessError(
                 "disk-full",
@@ -153,11 +166,11 @@ class Spill:
             ) from error
         return at
 
-    def read(self, at: int, count: int) -> Rows:
+    def read(self, at: int, count: int) -> NDArray[np.void]:
+        """Rows, as RAW."""
         assert self._file is not None
         self._file.seek(at)
-        rows: Rows = np.fromfile(self._file, ROW, count)
-        return rows
+        return np.fromfile(self._file, RAW, count)
 
 
 class Columns:
@@ -172,7 +185,7 @@ class Columns:
         self._spill = spill
         self._pile: list[Rows] = []
         self._piled = 0
-        self._held: dict[int, list[Rows]] = defaultdict(list)
+        self._held: dict[int, list[NDArray[np.void]]] = defaultdict(list)  # of RAW
         self._spilled: dict[int, list[tuple[int, int]]] = defaultdict(list)
         if spill is not None:
             spill.register(self)
@@ -193,7 +206,7 @@ class Columns:
         chunks = self._spilled.get(partition, ())
         assert not chunks or self._spill is not None
         spilled = [self._spill.read(at, count) for at, count in chunks] if self._spill is not None else []
-        return joined([*spilled, *self._held.get(partition, ())])
+        return _joined_raw([*spilled, *self._held.get(partition, ())])
 
     def take(self, partition: int) -> Rows:
         """One partition's rows, which are forgotten here."""
@@ -220,7 +233,7 @@ class Columns:
         """Write out what is held."""
         assert self._spill is not None
         for partition, parts in self._held.items():
-            rows = joined(parts)
+            rows = np.concatenate(parts)
             self._spilled[partition].append((self._spill.write(rows), len(rows)))
         self._held.clear()
 
@@ -229,32 +242,35 @@ class Columns:
         if not self._pile:
             return
         pile, self._pile, self._piled = joined(self._pile), [], 0
-        partitions = np.unique(pile["partition"]).tolist()
-        if self._merging:
-            last = [part for partition in partitions for part in self._take_last(partition)]
-            pile = joined([*last, pile])
-        if len(partitions) > 1:
-            pile = chosen(pile, np.argsort(pile["partition"], kind="stable"))
+        column = np.ascontiguousarray(pile["partition"])
+        if (column[1:] < column[:-1]).any():
+            pile = chosen(pile, np.argsort(column, kind="stable"))
         if self._merging:
             pile = stretches(pile)
-        edges = [*np.searchsorted(pile["partition"], partitions).tolist(), len(pile)]
-        for number, partition in enumerate(partitions):
-            self._hold(partition, pile[edges[number] : edges[number + 1]].view(RAW).copy().view(ROW))
+        firsts = np.flatnonzero(np.append(True, pile["partition"][1:] != pile["partition"][:-1]))
+        partitions, ends = pile["partition"][firsts].tolist(), [*firsts[1:].tolist(), len(pile)]
+        if self._merging:
+            self._join_on(pile, firsts, partitions)
+        raw = pile.view(RAW)  # numpy takes long to look at a view of rows, and one is enough
+        for first, end, partition in zip(firsts.tolist(), ends, partitions, strict=True):
+            self._held[partition].append(raw[first:end].copy())
         if self._spill is not None:
+            self._spill.held_bytes += pile.nbytes
             self._spill.relieve()
 
-    def _hold(self, partition: int, rows: Rows) -> None:
-        self._held[partition].append(rows)
+    def _join_on(self, pile: Rows, firsts: NDArray[np.int64], partitions: list[int]) -> None:
+        """Take back each partition's last row where a first row of the pile continues it, and put both there as one."""
+        known = [number for number, partition in enumerate(partitions) if self._held.get(partition)]
+        before = _joined_raw([self._held[partitions[number]][-1][-1:] for number in known])
+        places = firsts[known]
+        on = _continues(before, pile[places])
+        before, places = before[on], places[on]
+        before["length"] += pile["length"][places]
+        for name in ("until", "done"):
+            before[name] = pile[name][places]
+        pile[places] = before
+        for number in np.array(known, np.int64)[on].tolist():
+            parts = self._held[partitions[number]]
+            parts[-1:] = [parts[-1][:-1]] if len(parts[-1]) > 1 else []
         if self._spill is not None:
-            self._spill.held_bytes += rows.nbytes
-
-    def _take_last(self, partition: int) -> list[Rows]:
-        parts = self._held.get(partition)
-        if not parts:
-            return []
-        last = parts.pop()
-        if len(last) > 1:
-            parts.append(last[:-1])
-        if self._spill is not None:
-            self._spill.held_bytes -= ROW.itemsize
-        return [last[-1:]]
+            self._spill.held_bytes -= before.nbytes

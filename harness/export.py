@@ -20,7 +20,7 @@ import numpy as np
 
 from harness import frames, recording
 from harness.aborts import marked
-from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, joined, no_rows
+from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, joined, no_rows
 from harness.history import Event, History
 from harness.rundir import RunDir, disk_error
 from harness.verify.intervals import NOTHING, Intervals
@@ -309,7 +309,7 @@ def _found(row: np.void, head: Line, history: History, marks: "_Marks") -> Itera
     tail: Line = {}
     if known and asked != partition:
         tail["asked"] = asked
-    if row["aborted"]:
+    if row["txn"] == ABORTED:
         tail["aborted"] = True
     bad = marks.of(row)
     for index in range(int(row["length"])):
@@ -386,7 +386,7 @@ def _log(recorded: Recording) -> Iterator[Line]:
     """What the independent reader found, in its order, and how far it read."""
     history = recorded.history
     aborted = {
-        partition: offset_set(rows[rows["aborted"]])
+        partition: offset_set(rows[rows["txn"] == ABORTED])
         for partition in sorted(history.log.partitions())
         for rows in (history.log.of(partition),)
     }

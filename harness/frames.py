@@ -31,7 +31,7 @@ EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS =
 ROW_BYTES = {DELIVER_KEYS: 24, LOG_RUNS: 40}  # 36 for all others
 OPEN = 1
 
-BLOCK_MESSAGES = 1 << 16
+BLOCK_MESSAGES = 1 << 15
 """So many messages become rows at once: with fewer, the calls would cost more than the messages."""
 
 SPANS_AT_MOST = 4096
@@ -228,7 +228,8 @@ class _Block:
         total, frames, dones = self.used, self.frames, self.dones
         groups = _groups(frames, dones, total)
         begins = self._begins(groups)
-        rounds = 4 * np.count_nonzero(begins) > total  # messages of several partitions lie among each other
+        turns = np.count_nonzero(self.partitions[1:total] != self.partitions[: total - 1])
+        rounds = 4 * turns > total  # messages of several partitions lie among each other
         period = self._period() if rounds and groups is None else 0
         order = None
         if period:

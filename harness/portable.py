@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, ROW, SEQ_BITS, Columns
+from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, ROW, SEQ_BITS, Columns
 from harness.errors import HarnessError
 from harness.history import Event, History, RunInfo, Stream, Transaction
 
@@ -24,16 +24,15 @@ class Row(NamedTuple):
 
     seq: int
     offset: int
-    length: int
     at: int
     until: int
     done: int
+    length: int
     partition: int
     asked: int
     producer: int
     step: int
     txn: int
-    aborted: bool
 
     @property
     def name(self) -> "Name":
@@ -248,8 +247,7 @@ class _Reader:
         seq = line["seq"] if producer != NO_PRODUCER else 0
         at, partition = self.order, line["partition"]
         asked = partition if line.get("asked") is None else line["asked"]
-        aborted = bool(line.get("aborted"))
-        return Row(seq, offset, 1, at, at, at, partition, asked, producer, step, txn, aborted)
+        return Row(seq, offset, at, at, at, 1, partition, asked, producer, step, txn)
 
     def _send(self, line: Line) -> None:
         txn = 0
@@ -281,7 +279,7 @@ class _Reader:
         self.transactions[line["producer"], line["txn"]].state = line["state"]
 
     def _log(self, line: Line) -> None:
-        self.columns["log"].append(self._row(line, line["offset"]))
+        self.columns["log"].append(self._row(line, line["offset"], txn=ABORTED if line.get("aborted") else 0))
         if line.get("corrupt"):
             self.corrupt_log.append(self.columns["log"][-1])
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness import recording
 from harness.aborts import marked
-from harness.columns import ROW, Rows
+from harness.columns import ABORTED, ROW, Rows
 from harness.history import History
 from harness.verify import judge
 from harness.verify.intervals import Intervals
@@ -40,7 +40,7 @@ def read(tmp_path: Path, second: bytes, **more: bytes) -> History:
 
 def told(rows: Rows) -> list[tuple[int, int, bool]]:
     """First offset, how many, aborted or not."""
-    return [(int(row["offset"]), int(row["length"]), bool(row["aborted"])) for row in rows]
+    return [(int(row["offset"]), int(row["length"]), row["txn"] == ABORTED) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_the_seqs_of_what_is_cut_go_with_their_offsets() -> None:
     rows = np.zeros(2, ROW)
     rows["offset"], rows["seq"], rows["length"] = [5, 20], [105, 120], [10, 4]
     cut = marked(rows, Intervals.span(8, 22))
-    assert cut[["seq", "offset", "length", "aborted"]].tolist() == [
-        (105, 5, 3, False),
-        (108, 8, 7, True),
-        (120, 20, 2, True),
-        (122, 22, 2, False),
+    assert cut[["seq", "offset", "length", "txn"]].tolist() == [
+        (105, 5, 3, 0),
+        (108, 8, 7, ABORTED),
+        (120, 20, 2, ABORTED),
+        (122, 22, 2, 0),
     ]
-    assert not rows["aborted"].any(), "the given rows stay what they are"
+    assert not rows["txn"].any(), "the given rows stay what they are"
 
 
 def test_the_order_of_the_files_says_nothing(tmp_path: Path) -> None:

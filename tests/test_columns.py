@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, PILE_ROWS, ROW, Columns, Rows, Spill, stretches
+from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, PILE_ROWS, ROW, Columns, Rows, Spill, stretches
 
 
 def rows(*parts: tuple[int, int, int, int]) -> Rows:
@@ -37,7 +37,7 @@ def test_stretches(parts: list[tuple[int, int, int, int]], lengths: list[int]) -
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("step", 1), ("txn", 1), ("partition", 1), ("asked", 1), ("aborted", True), ("done", NEVER), ("at", 1 << 31)],
+    [("step", 1), ("txn", 1), ("partition", 1), ("asked", 1), ("txn", ABORTED), ("done", NEVER), ("at", 1 << 31)],
 )
 def test_stretches_end_where_anything_but_the_numbers_changes(name: str, value: int) -> None:
     given = rows((0, 0, 5, 2), (0, 2, 7, 3), (0, 5, 10, 1))

@@ -132,45 +132,37 @@ def run_selftest(cells: list[Cell], *, clean: int, seed: int, out: Path | None, 
 
 
 def _run_cell(bed: Bed, cell: Cell, seed: int, *, keep: bool) -> CellResult:
-    begin = time.monotonic()
     result = CellResult(cell, None)
-    try:
+    with _filling(result, keep=keep):
         run = bed.record(cell.name, scenario_of(cell, seed=seed))
         result.marks = marks(cell, judged(run), deeds(run))
         result.run = run.path
-    except HarnessError as error:
-        _pass_on(error)
-        result.error = f"[{error.slug}] {error.what}"
-    result.seconds = time.monotonic() - begin
-    _tidy(result, keep=keep)
     return result
 
 
 def _run_clean(bed: Bed, number: int, seed: int, *, keep: bool) -> CleanResult:
-    begin = time.monotonic()
     scenario = clean_scenario(number, seed=seed)
     restarts = scenario.get("restarts", {"count": 0})["count"]
     name = f"{scenario['client']} {scenario['api']}, {scenario['security']}, {restarts} restarts"
     result = CleanResult(name, [])
-    try:
+    with _filling(result, keep=keep):
         run = bed.record(f"clean-{number + 1}", scenario)
         result.alarms = false_alarms(judged(run))
         result.run = run.path
-    except HarnessError as error:
-        _pass_on(error)
-        result.error = f"[{error.slug}] {error.what}"
-    result.seconds = time.monotonic() - begin
-    _tidy(result, keep=keep)
     return result
 
 
-def _pass_on(error: HarnessError) -> None:
-    if error.slug in ENDS_IT:
-        raise error
-
-
-def _tidy(result: CellResult | CleanResult, *, keep: bool) -> None:
-    """A run that was perfect tells nothing more."""
+@contextlib.contextmanager
+def _filling(result: CellResult | CleanResult, *, keep: bool) -> Iterator[None]:
+    """Times one run and keeps its error, unless that ends everything. A run that was perfect tells nothing more."""
+    begin = time.monotonic()
+    try:
+        yield
+    except HarnessError as error:
+        if error.slug in ENDS_IT:
+            raise
+        result.error = f"[{error.slug}] {error.what}"
+    result.seconds = time.monotonic() - begin
     if result.run is not None and result.perfect and not keep:
         shutil.rmtree(result.run, ignore_errors=True)
         result.run = None

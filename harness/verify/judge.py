@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, Rows, chosen
+from harness.columns import ABORTED, NO_OFFSET, NO_PRODUCER, Rows, chosen
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
 from harness.history import History, PartitionRows
 from harness.verify.accounting import Accounts, partition_account
@@ -177,7 +177,7 @@ def _aborted_reads(
     # Who is handed what is visible did nothing wrong, whatever its producer was told.
     read = (produced.aborted & consumed.delivered) - visible_though_aborted(produced, marked)
     # Of two copies the aborted one is none that may be handed over, whatever became of the other.
-    copies = chosen(produced.log, produced.log["aborted"])
+    copies = chosen(produced.log, produced.log["txn"] == ABORTED)
     read = read | (identity_set(at_offsets(copies, consumed.offsets)) & consumed.delivered)
     if not len(read):
         return []

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities, joined
+from harness.columns import ABORTED, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities, joined
 from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Column, Intervals, more_than_once, overlapping
@@ -127,7 +127,7 @@ def _aborted(sends: Rows, log: Rows, aborted: NDArray[np.bool_]) -> Intervals:
     if aborted.any():
         of_aborted = aborted[sends["txn"]]
         gone = identity_set(sends[of_aborted]) - identity_set(sends[~of_aborted])
-    marked = log["aborted"]
+    marked = log["txn"] == ABORTED
     if marked.any():
         gone = gone | (identity_set(log[marked]) - identity_set(log[~marked]))
     return gone
@@ -276,7 +276,7 @@ def log_findings(produced: Produced) -> list[Finding]:
     """What the log shows by itself: duplicates, strays, and sends without an answer."""
     findings = []
     # A copy of an aborted transaction is none: it was written to be taken back.
-    log = chosen(produced.log, (produced.log["producer"] != NO_PRODUCER) & ~produced.log["aborted"])
+    log = chosen(produced.log, (produced.log["producer"] != NO_PRODUCER) & (produced.log["txn"] != ABORTED))
     twice, extra = more_than_once(identities(log), log["length"])
     if extra:
         text = f"{messages(extra)} of partition {produced.partition} written to the log again"

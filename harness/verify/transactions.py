@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import Rows, chosen, identities
+from harness.columns import ABORTED, Rows, chosen, identities
 from harness.history import History
 from harness.verify.consuming import Hanging, names_of
 from harness.verify.findings import Finding, messages
@@ -47,7 +47,7 @@ class Tally:
         for counts, entries in (
             (self.total, _written(produced)),
             (self.shown, _visible(produced)),
-            (self.marked, identity_set(produced.log[produced.log["aborted"]])),
+            (self.marked, identity_set(produced.log[produced.log["txn"] == ABORTED])),
         ):
             np.add.at(counts, sends["txn"], _held(sends, entries))
 
@@ -105,7 +105,7 @@ def _visible(produced: Produced) -> Intervals:
 
 
 def _unmarked(produced: Produced) -> Intervals:
-    return identity_set(produced.log[~produced.log["aborted"]])
+    return identity_set(produced.log[produced.log["txn"] != ABORTED])
 
 
 def _unsettled(produced: Produced) -> Intervals:
@@ -130,7 +130,7 @@ def marked_numbers(history: History) -> NDArray[np.bool_]:
         return marked
     for partition in sorted(history.sends.partitions()):
         sends, log = history.sends.of(partition), history.log.of(partition)
-        entries = identity_set(log[log["aborted"] & (log["asked"] == partition)])
+        entries = identity_set(log[(log["txn"] == ABORTED) & (log["asked"] == partition)])
         marked[sends["txn"][_held(sends, entries) > 0]] = True
     marked[0] = False
     return marked

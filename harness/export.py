@@ -22,6 +22,7 @@ from harness import frames, recording
 from harness.aborts import marked
 from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, joined, no_rows
 from harness.history import Event, History
+from harness.reader import Reader
 from harness.rundir import RunDir, disk_error
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.placing import first_copies, offset_set, placed
@@ -34,7 +35,7 @@ COMMIT, STORED, END, WORK, AFTER = range(5)
 """At one time: a commit is in force for who begins then, who ends makes room for who begins, the wait ends last."""
 
 SENDS = {frames.SEND: "send", frames.ACK: "ack", frames.NACK: "nack", frames.UNKNOWN: "unknown"}
-STREAM_EVENTS = ("member", "assign", "revoke")
+STREAM_EVENTS = ("member", "assign", "revoke", "seek")
 NOT_TOLD = "binary recordings keep no error of each message; the run's logs have them"
 
 
@@ -53,7 +54,7 @@ class Worker:
 
     def items(self) -> Iterable[tuple[int, Event | Rows]]:
         """Events and stretches by frame kind, in the order of the file; read anew each time."""
-        return frames.Reader(frames.open_tape(self.path), in_order=True).items()
+        return Reader(frames.open_tape(self.path), in_order=True).items()
 
 
 @dataclass

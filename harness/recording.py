@@ -19,12 +19,11 @@ from harness.frames import (
     NACK,
     SEND,
     UNKNOWN,
-    Arrivals,
-    Reader,
     Tape,
     open_tape,
 )
 from harness.history import Event, History, RunInfo, Stream, Transaction
+from harness.reader import Arrivals, Reader
 from harness.rundir import RunDir
 
 STAGES_BEFORE_JUDGING = ("recorded", "judged", "reported")

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.columns import Rows, joined
-from harness.frames import Reader, open_tape
+from harness.frames import open_tape
 from harness.history import Event
+from harness.reader import Reader
 
 
 @dataclass

@@ -109,6 +109,19 @@ CASES: dict[str, tuple[dict[str, bytes], list[dict[str, Any]]]] = {
         {"c1": header() + JOIN + frame(DELIVER, 7, span(0, 1)) + frame(DELIVER_KEYS, 8, span(1, 3), room=4)},
         [KILLED, *OWN],
     ),
+    "killed at work on a batch": (
+        {"c1": header() + JOIN + event(2, "assign", member="c1", partitions=[0]) + frame(DELIVER, 7, span(0, 3))
+         + event(8, "processed", member="c1", messages=1, within=True)
+         + event(9, "commit", member="c1", partition=0, offset=3, ok=True, within=True),
+         "c2": header(worker="c2") + event(95, "assign", member="c2", partitions=[0], positions={"0": 3})
+         + event(96, "member", member="c2", state="leave")},
+        [KILLED, *OWN],
+    ),
+    "sought again, and skipped": (
+        {"c1": header() + JOIN + event(2, "assign", member="c1", partitions=[0]) + frame(DELIVER, 3, span(0, 3))
+         + event(4, "seek", member="c1", partition=0, offset=0) + frame(DELIVER, 7, span(2, 3)) + LEAVE},
+        OWN,
+    ),
     "a line of the harness that is torn": ({}, [*OWN, {"t": 1}]),
     "the run died": ({}, []),
     "answers": ({"p1": PRODUCER + frame(SEND, 3, [(3, -1), (4, -1), (5, -1)]) + frame(NACK, 3, [(3, -1)])
@@ -169,6 +182,12 @@ PASSING = (
     # Read uncommitted and at least once: whatever came of the transaction is allowed.
     "aborted, as the second reading tells", "aborted in part", "told as aborted, and committed whole",
 )  # fmt: skip
+
+
+def test_what_a_slow_application_had_not_finished_is_lost_in_flight(tmp_path: Path) -> None:
+    files, own = CASES["killed at work on a batch"]
+    verdict = judge(recording.read(make_run(tmp_path, {**CLEAN, **files}, own)))
+    assert (verdict["verdict"], verdict["committed_ahead_of"]) == ("FAIL", {"never_handed_over": 0, "in_flight": 2})
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -134,6 +134,26 @@ def test_only_the_last_closed_frame_is_in_doubt(tmp_path: Path) -> None:
     assert done(read(tmp_path, raw + event(9, "commit")).rows(DELIVER)) == [9]
 
 
+def so_far(t: int, messages: int) -> bytes:
+    return event(t, "processed", member="c1", messages=messages, within=True)
+
+
+def test_a_batch_of_which_the_application_has_finished_with_a_part(tmp_path: Path) -> None:
+    """A slow application tells how far it is; what it writes meanwhile does not say that it has finished."""
+    raw = header() + frame(DELIVER, 2, span(0, 3)) + frame(DELIVER, 3, span(3, 9)) + so_far(4, 1) + so_far(5, 2)
+    for within in (b"", event(6, "commit", member="c1", partition=0, offset=9, ok=True, within=True)):
+        recorded = read(tmp_path, raw + within)
+        assert [row[2:5] for row in told(recorded.rows(DELIVER))] == [(0, 0, 5), (5, 5, 4)]
+        assert done(recorded.rows(DELIVER)) == [5, None]
+        assert not recorded.events("processed"), "it is no event of the history"
+        assert len(recorded.events("commit")) == bool(within)
+    for whole in (so_far(7, 6), event(7, "commit"), frame(DELIVER, 7, [])):
+        rows = read(tmp_path, raw + whole).rows(DELIVER)
+        assert (int(rows["length"].sum()), done(rows)[-1]) == (9, 7)
+    assert done(read(tmp_path, raw + so_far(7, 99)).rows(DELIVER)) == [7], "more than there are: all of them"
+    assert done(read(tmp_path, header() + so_far(1, 3) + frame(DELIVER, 2, span(0, 3))).rows(DELIVER)) == [None]
+
+
 def test_an_open_frame_without_rows_finishes_what_came_before(tmp_path: Path) -> None:
     rows = read(tmp_path, header() + frame(DELIVER, 2, span(0, 3)) + frame(DELIVER, 5, [], room=4)).rows(DELIVER)
     assert done(rows) == [5]

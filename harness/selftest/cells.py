@@ -13,9 +13,10 @@ from harness import outcome, stages
 from harness.broker.admin import Admin
 from harness.broker.base import open_broker
 from harness.clients.pool import Pool
-from harness.frames import Reader, open_tape
+from harness.frames import open_tape
 from harness.history import Event
 from harness.journal import Journal
+from harness.reader import Reader
 from harness.report.progress import Progress, Silent
 from harness.run import circumstances
 from harness.rundir import RunDir, write_text

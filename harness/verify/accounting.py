@@ -45,7 +45,7 @@ def partition_account(
         "judged": produced.judged.total,
         "in_log": int(produced.log["length"].sum() + produced.strays["length"].sum()),
         "deliveries": int(consumed.deliveries["length"].sum() + consumed.strays["length"].sum()),
-        "delivered": (produced.judged & consumed.delivered).total - in_flight,
+        "delivered": (produced.judged & consumed.had).total - in_flight,
         "lost": sum(counts[kind] for kind in LOSSES),
         "stalled": counts["stalled"],
         "unread": counts["unread"],

@@ -29,6 +29,9 @@ from harness.verify.producing import Produced, produced_after
 RESET_POLICY = "reset_policy"
 """What tells messages that were left unread because `latest` started behind them."""
 
+SOUGHT = "sought"
+"""What tells those that the application itself passed over by a seek."""
+
 
 @dataclass(frozen=True)
 class Hanging:
@@ -53,19 +56,29 @@ class Consumed:
     nowhere: Intervals  # offsets handed over without identity at which the log holds nothing
     strays: Rows  # handed over, though their identity names another partition
     strangers: int  # handed over with neither identity nor offset
+    sought_in_vain: list[tuple[Ownership, Intervals]]  # by seek: identities asked for again, and not handed over since
     finished: Intervals | None = None  # None: the application finished with all of it
 
+    @property
+    def had(self) -> Intervals:
+        """What the application was handed as often as it asked for it."""
+        had = self.delivered
+        for _, names in self.sought_in_vain:
+            had = had - names
+        return had
 
-def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
+
+def read_consumed(produced: Produced, holdings: Holdings, drained: Event | None) -> Consumed:
     """Gather one partition's deliveries. What carries no identity is named by what stands at its offset."""
     parts = [rows for ownership in holdings.ownerships for rows in ownership.parts]
-    rows = joined(parts + [rows for _, rows in holdings.foreign] + holdings.astray)
+    given_back = [rows for _, rows, _ in holdings.given_back]
+    rows = joined(parts + [rows for _, rows in holdings.foreign] + holdings.astray + given_back)
     named = rows["producer"] != NO_PRODUCER
     away = named & (rows["asked"] != produced.partition)
     strange = ~named & (rows["offset"] == NO_OFFSET)
     deliveries = chosen(rows, ~away)
     nameless = offset_set(chosen(rows, ~named))
-    offsets = offset_set(joined(rows for _, rows in holdings.foreign))
+    offsets = offset_set(joined([*(rows for _, rows in holdings.foreign), *given_back]))
     for ownership in holdings.ownerships:
         offsets = offsets | ownership.offsets
     nowhere = NOTHING
@@ -82,8 +95,29 @@ def read_consumed(produced: Produced, holdings: Holdings) -> Consumed:
         nowhere=nowhere,
         strays=chosen(rows, away),
         strangers=int(rows["length"][strange].sum()),
+        sought_in_vain=_sought_in_vain(produced, holdings, drained),
         finished=None if done.all() else names_of(chosen(deliveries, done), produced),
     )
+
+
+def _sought_in_vain(produced: Produced, holdings: Holdings, drained: Event | None) -> list[tuple[Ownership, Intervals]]:
+    """What seeks asked for again and nobody has been handed since.
+
+    Whoever sought and then gave the partition up did not wait for it: then only what was skipped counts. What the log
+    has lost since counts for nobody.
+    """
+    in_vain = []
+    for number, ownership in enumerate(holdings.ownerships):
+        back = joined(rows for _, rows, seek in holdings.given_back if seek is ownership)
+        if not len(back):
+            continue
+        if drained is None or not ownership.holds(drained.at):
+            back = at_offsets(back, EVERYTHING.below(ownership.reached))
+        since = joined(rows for one in holdings.ownerships[number:] for rows in one.parts)
+        names = (names_of(back, produced) & produced.in_log & produced.judged) - names_of(since, produced)
+        if len(names):
+            in_vain.append((ownership, names))
+    return in_vain
 
 
 def names_of(deliveries: Rows, produced: Produced) -> Intervals:
@@ -110,6 +144,9 @@ def undelivered(
             in_vain = within(in_vain, EVERYTHING - finding.identities)
         findings += in_flight
     findings += missing.at_the_end(holdings, drained, hanging)
+    for ownership, names in consumed.sought_in_vain:
+        again = _Open(produced, offsets_of(names, produced.copies), run)
+        findings += again.skipped(ownership, ownership.start or 0) + again.at_the_end(holdings, drained, hanging)
     unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
     if len(unread):
         text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
@@ -142,7 +179,8 @@ class _Open:
         self.produced = produced
         self.partition = produced.partition
         self.offsets = offsets
-        self.excused = NOTHING  # `latest` began behind them: no later start is to blame for that
+        self.jumped = NOTHING  # `latest` began behind them: no later start is to blame for that
+        self.sought = NOTHING  # the application passed them over by a seek, likewise
         self.run = run
 
     def settle_by(self, ownership: Ownership, commit: Commit | None) -> list[Finding]:
@@ -152,24 +190,32 @@ class _Open:
             return []
         where, who = f"{{n}} in partition {self.partition}", ownership.member
         findings: list[Finding] = []
-        jumped = self.offsets.below(start) - self.excused
+        jumped = self.offsets.below(start) - self.jumped - self.sought
+        if ownership.sought:
+            self.sought = self.sought | jumped
+            return self.skipped(ownership, start)
         if commit is not None and commit.offset is not None:
             text = f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}"
             ahead = jumped.below(commit.offset)
             findings += self._take("committed_ahead", ahead, "client", text, ownership, "never_handed_over")
             jumped = jumped - ahead
         if self._reset_chose(commit):
-            self.excused = self.excused | jumped
+            self.jumped = self.jumped | jumped
         else:
             behind = commit.said() if commit is not None else f"no commit and reset policy {self.run.reset}"
             text = f"{where} jumped over: {who} started at {start}, with {behind}"
             findings += self._take("illegal_start", jumped, "consumer", text, ownership)
+        return findings + self.skipped(ownership, start)
+
+    def skipped(self, ownership: Ownership, start: int) -> list[Finding]:
+        """What an owner was not handed, though it was handed something later."""
+        began = "sought" if ownership.sought else "started at"
         text = (
-            f"{{n}} skipped in partition {self.partition}: {who} started at {start} "
+            f"{{n}} skipped in partition {self.partition}: {ownership.member} {began} {start} "
             f"and was handed offset {ownership.reached - 1} without them"
         )
         skipped = self.offsets.from_(start).below(ownership.reached)
-        return findings + self._take("skipped", skipped, "consumer", text, ownership)
+        return self._take("skipped", skipped, "consumer", text, ownership)
 
     def _reset_chose(self, commit: Commit | None) -> bool:
         """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
@@ -197,7 +243,9 @@ class _Open:
             why = "not read: nobody who held the partition was to be handed them"
             findings += self._stalled(holders, holdings, drained, hanging)
         text = f"{{n}} in partition {self.partition} not read: reset policy latest had started behind them"
-        findings += self._take("unread", self.offsets & self.excused, "void", text, None, RESET_POLICY)
+        findings += self._take("unread", self.offsets & self.jumped, "void", text, None, RESET_POLICY)
+        text = f"{{n}} in partition {self.partition} not read: a seek of the application passed them over"
+        findings += self._take("unread", self.offsets & self.sought, "void", text, None, SOUGHT)
         return findings + self._unread(self.offsets, why)
 
     def _still_moves(self, holders: list[Ownership], drained: Event) -> bool:
@@ -228,9 +276,10 @@ class _Open:
         return self.offsets.from_(start)
 
     def _unread(self, offsets: Intervals, why: str) -> list[Finding]:
-        text, excused = f"{{n}} in partition {self.partition} {why}", offsets & self.excused
-        passed_over = self._take("unread", excused, "void", text, None, RESET_POLICY)
-        return passed_over + self._take("unread", offsets - excused, "void", text)
+        text, findings = f"{{n}} in partition {self.partition} {why}", list[Finding]()
+        for excused, detail in ((self.jumped, RESET_POLICY), (self.sought, SOUGHT)):
+            findings += self._take("unread", offsets & excused & self.offsets, "void", text, None, detail)
+        return findings + self._take("unread", offsets & self.offsets, "void", text)
 
     def _take(
         self,

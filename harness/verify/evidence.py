@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, identities
+from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, chosen, identities
 from harness.history import History, PartitionRows
 from harness.verify.findings import Finding
 from harness.verify.intervals import Intervals
@@ -114,6 +114,8 @@ def _timeline(finding: Finding, offset: int | None, identity: int | None, witnes
             lines += [(at, text) for at, _ in _answers(rows, identity)]
     if offset is not None:
         lines += _in_ownerships(witnesses.holdings.ownerships, offset, finding.at)
+        for member, rows, _ in witnesses.holdings.given_back:
+            lines += [(int(row["at"]), f"handed to {member}, before it was sought again") for row in _at(rows, offset)]
         lines += _commits_over(offset, witnesses.holdings)
     lines.sort(key=lambda line: line[0])
     timeline = [{"t_ns": witnesses.time(at), "text": text} for at, text in lines]
@@ -148,28 +150,34 @@ def _in_ownership(ownership: Ownership, offset: int) -> list[tuple[int, str]]:
     """What one owner had to do with an offset: its start near it, handing it over, its end."""
     member, lines = ownership.member, []
     rows = ownership.rows
-    holding = rows[(rows["offset"] <= offset) & (offset < rows["offset"] + rows["length"])]
+    holding = _at(rows, offset)
     for row in holding:
         lines.append((int(row["at"]), f"handed to {member}"))
         if row["done"] == NEVER:
             lines.append((int(row["at"]) + 1, f"never processed by {member}"))
     start = ownership.start
+    began = "sought" if ownership.sought else "took over at"
     if start is None:
         if not len(rows):
             lines.append((ownership.start_at, f"{member} owned the partition and was handed nothing"))
     elif start > offset or len(holding):
-        lines.append((ownership.start_at, f"{member} took over at offset {start}"))
+        lines.append((ownership.start_at, f"{member} {began} offset {start}"))
     elif ownership.reached > offset:
         after = rows[rows["offset"] > offset]
-        lines.append((ownership.start_at, f"{member} took over at offset {start}"))
+        lines.append((ownership.start_at, f"{member} {began} offset {start}"))
         if len(after):
             lines.append((int(after["at"][0]), f"{member} was handed offset {int(after['offset'][0])} instead"))
     else:
-        lines.append((ownership.start_at, f"{member} took over at offset {start}"))
+        lines.append((ownership.start_at, f"{member} {began} offset {start}"))
         last = f"its last offset was {ownership.reached - 1}" if len(rows) else "it was handed nothing"
         if ownership.end_at != NEVER:
             lines.append((ownership.end_at, f"{member} ended ({ownership.end}); {last}"))
     return lines
+
+
+def _at(rows: Rows, offset: int) -> Rows:
+    """The rows that hold an offset."""
+    return chosen(rows, (rows["offset"] <= offset) & (offset < rows["offset"] + rows["length"]))
 
 
 def _commits_over(offset: int, holdings: Holdings) -> list[tuple[int, str]]:
@@ -196,7 +204,7 @@ def _answers(rows: Rows, identity: int) -> list[tuple[int, str]]:
 
 
 def _identity_at(log: Rows, offset: int) -> int | None:
-    row = log[(log["offset"] <= offset) & (offset < log["offset"] + log["length"])]
+    row = _at(log, offset)
     if not len(row) or row["producer"][0] == NO_PRODUCER:
         return None
     return int(identities(row)[0]) + offset - int(row["offset"][0])

@@ -95,7 +95,7 @@ def judge(history: History) -> dict[str, Any]:
         rows = history.rows_of(partition)
         produced = produced_of(partition, rows)
         holdings = members.holdings(produced)
-        consumed = read_consumed(produced, holdings)
+        consumed = read_consumed(produced, holdings, history.drained)
         corrupt = produced.placed(rows.corrupt)
         found = _judge_partition(history, holdings, produced, consumed, hanging(produced, unsure))
         found += _aborted_reads(history, produced, consumed, marked)

@@ -15,7 +15,8 @@ import numpy as np
 
 from harness.columns import NEVER, NO_OFFSET, Rows, chosen, joined
 from harness.history import Event, History
-from harness.verify.intervals import Intervals
+from harness.verify.intervals import EVERYTHING, Intervals
+from harness.verify.placing import at_offsets
 from harness.verify.producing import Produced
 
 MEMBER_ENDS = ("leave", "killed", "crashed")
@@ -28,8 +29,9 @@ class Ownership:
     start_at: int
     position: int | None = None  # where the client said that it starts
     end_at: int = NEVER
-    end: str = "open"  # revoke, lost, leave, killed, crashed
+    end: str = "open"  # revoke, lost, seek, leave, killed, crashed
     parts: list[Rows] = field(default_factory=list)
+    sought: bool = False  # it began with the application's own seek, not with where the group stood
 
     def holds(self, at: int) -> bool:
         return self.start_at <= at < self.end_at
@@ -57,6 +59,21 @@ class Ownership:
         """One past the highest offset handed over; −1 when nothing was."""
         return int(self.offsets.ends[-1]) if len(self.rows) else -1
 
+    def give_back(self, offset: int) -> Rows:
+        """A seek to `offset` asks for everything from there on again: what was handed over of that no longer counts.
+
+        Where this owner started, and how far it came, stays what it was.
+        """
+        _ = self.start, self.reached
+        rows = self.rows
+        back = at_offsets(rows, EVERYTHING.from_(offset))
+        if len(back):
+            placeless = joined(self.parts)
+            placeless = chosen(placeless, placeless["offset"] == NO_OFFSET)
+            self.parts = [at_offsets(rows, EVERYTHING.below(offset)), placeless]
+            del self.rows, self.offsets
+        return back
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -79,6 +96,7 @@ class Holdings:
     """One partition: its ownerships in order of their start, and what was handed over outside of any.
 
     astray: by whomever, and of another partition, so that it says nothing of where its owner stood in this one.
+    given_back: what a seek asked for again, as (who had been handed it, what, the ownership that begins with the seek).
     """
 
     partition: int
@@ -87,6 +105,7 @@ class Holdings:
     astray: list[Rows]
     commits: list[Commit]
     failed_commits: list[Event]
+    given_back: list[tuple[str, Rows, Ownership]] = field(default_factory=list)
 
     def commit_in_force(self, at: int) -> Commit | None:
         """The last thing known of the group's commit before `at`."""
@@ -145,14 +164,24 @@ class Members:
                     held.failed_commits.append(event)
         held.commits += [Commit(event.at, event.data["offset"], None) for event in self._stored.get(partition, ())]
         held.ownerships.sort(key=lambda ownership: ownership.start_at)
+        _give_back(held)
         held.commits.sort(key=lambda commit: commit.at)
         return held
+
+
+def _give_back(held: Holdings) -> None:
+    """Of what was handed over before a seek, to whomever, nothing from its offset on counts any longer."""
+    for number, ownership in enumerate(held.ownerships):
+        if ownership.sought and ownership.position is not None:
+            for earlier in held.ownerships[:number]:
+                if earlier.end_at <= ownership.start_at:
+                    held.given_back.append((earlier.member, earlier.give_back(ownership.position), ownership))
 
 
 def _partitions_of(event: Event) -> list[int]:
     if event.type in ("assign", "revoke"):
         return list(dict.fromkeys(event.data["partitions"]))
-    return [event.data["partition"]] if event.type == "commit" else []
+    return [event.data["partition"]] if event.type in ("commit", "seek") else []
 
 
 def _say_what_they_own(history: History) -> list[bool]:
@@ -193,6 +222,12 @@ class _Player:
         if event.type == "assign":
             positions = data.get("positions") or {}
             self._hold(event.at, positions.get(str(self.partition), positions.get(self.partition)))
+        elif event.type == "seek":
+            if self.held is not None and self.held.parts:
+                yield from self._release(event.at, "seek")
+            # Before anything was handed over it says where the owner starts, whatever was told before.
+            held = self._hold(event.at, None)
+            held.position, held.sought = data.get("offset"), True
         elif event.type == "revoke":
             yield from self._release(event.at, "lost" if data.get("lost") else "revoke")
         elif event.type == "member":

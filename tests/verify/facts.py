@@ -103,6 +103,10 @@ def ended(member: str, state: str = "leave") -> Fact:
     return [{"type": "member", "member": member, "state": state}]
 
 
+def seek(member: str, offset: int | None, *, partition: int = 0) -> Fact:
+    return [{"type": "seek", "member": member, "partition": partition, "offset": offset}]
+
+
 def deliver(member: str, *offsets: int, partition: int = 0, producer: str | None = "p1", below: int = 0) -> Fact:
     """Handed over, as the message with seq offset - `below`; `producer=None`: without identity."""
     lines = []

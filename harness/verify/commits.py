@@ -36,7 +36,7 @@ def lost_commits(holdings: Holdings) -> list[Finding]:
                 f"commit {told.offset} of {told.member} for partition {holdings.partition} was acked; "
                 f"later {commit.said()}"
             )
-            findings.append(Finding("commit_lost", holdings.partition, 1, "broker", text, at=told.at))
+            findings.append(Finding("commit_lost", holdings.partition, 1, "broker", text))
             told = None
     return findings
 
@@ -72,4 +72,4 @@ def at_risk(
         return []
     count, offsets = risky.total, offsets_of(risky, places)
     text = f"{messages(count)} of partition {produced.partition} covered by a commit while unprocessed"
-    return [Finding("committed_at_risk", produced.partition, count, "commit mode", text, offsets, risky)]
+    return [Finding("committed_at_risk", produced.partition, count, "commit mode", text, offsets)]

@@ -242,11 +242,14 @@ class _Open:
         else:
             why = "not read: nobody who held the partition was to be handed them"
             findings += self._stalled(holders, holdings, drained, hanging)
-        text = f"{{n}} in partition {self.partition} not read: reset policy latest had started behind them"
-        findings += self._take("unread", self.offsets & self.jumped, "void", text, None, RESET_POLICY)
-        text = f"{{n}} in partition {self.partition} not read: a seek of the application passed them over"
-        findings += self._take("unread", self.offsets & self.sought, "void", text, None, SOUGHT)
-        return findings + self._unread(self.offsets, why)
+        findings += self._unread(self.offsets, why)
+        for passed_over, detail, by in (
+            (self.jumped, RESET_POLICY, "reset policy latest had started behind them"),
+            (self.sought, SOUGHT, "a seek of the application passed them over"),
+        ):
+            text = f"{{n}} in partition {self.partition} not read: {by}"
+            findings += self._take("unread", self.offsets & passed_over, "void", text, None, detail)
+        return findings
 
     def _still_moves(self, holders: list[Ownership], drained: Event) -> bool:
         """Whether the wait was cut off, rather than in vain."""
@@ -260,7 +263,7 @@ class _Open:
         waited = f"within {drained.data.get('waited_s')} s of waiting"
         for holder in reversed(holders):
             text = f"{{n}} in partition {self.partition} not handed over {waited} while {holder.member} owned it"
-            awaited = self._awaited_by(holder, holdings.commit_in_force(holder.start_at))
+            awaited = self._awaited_by(holder, holdings.commit_in_force(holder.start_at)) - late
             if hanging.stable is not None:
                 blocked = awaited.from_(hanging.stable)
                 findings += self._unread(blocked, "behind a transaction whose end nobody told")
@@ -276,10 +279,9 @@ class _Open:
         return self.offsets.from_(start)
 
     def _unread(self, offsets: Intervals, why: str) -> list[Finding]:
-        text, findings = f"{{n}} in partition {self.partition} {why}", list[Finding]()
-        for excused, detail in ((self.jumped, RESET_POLICY), (self.sought, SOUGHT)):
-            findings += self._take("unread", offsets & excused & self.offsets, "void", text, None, detail)
-        return findings + self._take("unread", offsets & self.offsets, "void", text)
+        """What was passed over is left open: `at_the_end` says of it what it is."""
+        text = f"{{n}} in partition {self.partition} {why}"
+        return self._take("unread", offsets - self.jumped - self.sought, "void", text)
 
     def _take(
         self,

@@ -155,6 +155,13 @@ def _placed(get: Lookup, block: KeyPath) -> Iterator[Finding]:
         yield Finding((*block, "fault"), what, also=((*block, "place"), ("restarts",)))
 
 
+def _transactions(get: Lookup) -> Iterator[Finding]:
+    library = _library(get, ("producer", "client"))
+    if get("producer", "transactions") and library not in (None, "confluent-kafka"):
+        what = f"only confluent-kafka writes transactions here, and producer.client is {library}"
+        yield Finding(("producer", "transactions"), what, also=(("producer", "client"),))
+
+
 def _drain(get: Lookup) -> Iterator[Finding]:
     idle_s, limit_s = get("drain", "idle_s"), get("drain", "limit_s")
     if idle_s is not None and limit_s is not None and idle_s > limit_s:
@@ -182,4 +189,4 @@ def _is_setting(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | str)
 
 
-CHECKS = (_clients, _api, _restarts, _planted, _drain, _settings)
+CHECKS = (_clients, _api, _restarts, _planted, _transactions, _drain, _settings)

@@ -88,7 +88,11 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     env = bench.clients.producer
     config = _config(bench, env, role="produce", worker="p1") | {
         "settings": producer_settings(env.spec, defaults="equal", extra=scenario.producer.settings),
-        "produce": {"producer": 1, "messages": scenario.messages},
+        "produce": {
+            "producer": 1,
+            "messages": scenario.messages,
+            "transactions": scenario.producer.transactions and scenario.producer.transactions.model_dump(),
+        },
         "planted": _planted(scenario.producer.planted, scenario.seed),
     }
     worker = _start(bench, env, config, given=scenario.producer.settings)

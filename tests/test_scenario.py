@@ -50,7 +50,7 @@ def test_defaults(write):
         "partitions": 4,
         "messages": 1000,
         "size_bytes": 100,
-        "producer": {"client": "confluent-kafka", "settings": {}, "planted": None},
+        "producer": {"client": "confluent-kafka", "settings": {}, "transactions": None, "planted": None},
         "consumer": {
             "defaults": "as_shipped",
             "settings": {},
@@ -144,6 +144,9 @@ WRONG = {
     "producer: {planted: {fault: duplicate}}": (
         "6:12: producer.planted: only the client `planted` makes faults on purpose, "
         "and producer.client is confluent-kafka"
+    ),
+    "producer: {client: aiokafka, transactions: {messages: 10}}": (
+        "6:30: producer.transactions: only confluent-kafka writes transactions here, and producer.client is aiokafka"
     ),
     "producer: {client: planted, planted: {fault: skip}}": (
         '6:39: producer.planted.fault: "skip" is none of publish_loss, taken_offset, invented_offset, duplicate, '

@@ -256,6 +256,9 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Sent:
     sent = Sent()
 
     def init(self: Any, config: dict) -> None:
+        transactions = config["produce"].get("transactions")
+        self.transactional, self._begun, self._name = transactions is not None, 0, "p1"
+        self._abort_every = (transactions or {}).get("abort_every") or 0
         self.events, self._producer = [], SimpleNamespace(
             **{name: (lambda *_, name=name: sent.calls.append(name)) for name in (
                 "init_transactions", "begin_transaction", "commit_transaction", "abort_transaction", "flush")}
@@ -272,7 +275,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Sent:
         return (tuple(map(list, zip(*rows, strict=True))) if rows else ([], [], [])), []
 
     monkeypatch.setattr(confluent.Producer, "__init__", init)
-    monkeypatch.setattr(confluent.Producer, "send", send)
+    monkeypatch.setattr(confluent.Producer, "send_rows", send)
     monkeypatch.setattr(confluent.Producer, "answers", answers)
     return sent
 
@@ -345,6 +348,19 @@ def test_transactions_are_the_librarys_own(wire: Sent, fault: str, end: str) -> 
     _, _, done = produce(fault)
     assert wire.calls == ["init_transactions", "begin_transaction", "flush", f"{end}_transaction"]
     assert done == (list(range(10)) if fault == "abort" else [4, 5])
+
+
+def test_every_so_many_transactions_one_is_aborted(wire: Sent) -> None:
+    client = confluent.Producer({"produce": {"transactions": {"messages": 5, "abort_every": 2}}})
+    client.start()
+    for _ in range(3):
+        client.prepare()
+        client.send([])
+    ends = [event["state"] for _, event in client.events if event["state"] != "begin"]
+    assert ends == ["commit", "abort", "commit"]
+    assert [call for call in wire.calls if call.startswith(("commit", "abort"))] == [
+        f"{end}_transaction" for end in ends
+    ]
 
 
 def test_a_part_is_committed_and_all_is_told_as_aborted(wire: Sent) -> None:

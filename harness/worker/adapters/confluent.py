@@ -137,12 +137,21 @@ class Consumer(ConsumerParts):
 
 
 class Producer(ProducerParts):
+    """With `transactions`, every chunk is one."""
+
     call = "produce"
 
     def __init__(self, config):
         super().__init__(config)
         settings = connection_settings(config["connection"])
         settings.update(config["settings"])
+        transactions = config["produce"].get("transactions")
+        self.transactional = transactions is not None
+        if self.transactional:
+            self.chunk = transactions["messages"]
+            self._abort_every = transactions.get("abort_every") or 0
+            settings["transactional.id"] = "harness-%d-%s" % (config["run_id"], config["worker"])
+        self._name, self._begun = config["worker"], 0
         self.effective = dict(plain_settings(settings), librdkafka=confluent_kafka.libversion()[0])
         self.idempotent = str(settings.get("enable.idempotence", False)).lower() == "true"
         self._delivered = []
@@ -161,9 +170,35 @@ class Producer(ProducerParts):
         return on_delivery
 
     def start(self):
-        """Nothing to be done: librdkafka connects by itself."""
+        """librdkafka connects by itself."""
+        if self.transactional:
+            self._producer.init_transactions(REQUEST_TIMEOUT_S)
+
+    def prepare(self):
+        if self.transactional:
+            self._begun += 1
+            self._producer.begin_transaction()
+            self.tell_transaction("begin")
 
     def send(self, rows):
+        self.send_rows(rows)
+        if self.transactional:
+            self.end_transaction(commit=not self._abort_every or self._begun % self._abort_every > 0)
+
+    def end_transaction(self, commit):
+        """Every answer is waited for, or an abort would throw away what is still queued."""
+        self._producer.flush(REQUEST_TIMEOUT_S)
+        if commit:
+            self._producer.commit_transaction(REQUEST_TIMEOUT_S)
+        else:
+            self._producer.abort_transaction(REQUEST_TIMEOUT_S)
+        self.tell_transaction("commit" if commit else "abort")
+
+    def tell_transaction(self, state):
+        event = {"type": "txn", "producer": self._name, "txn": "t%d" % self._begun, "state": state}
+        self.events.append((now_ns(), event))
+
+    def send_rows(self, rows):
         produce, topic = self._producer.produce, self.topic
         for partition, key, value in rows:
             try:

@@ -19,18 +19,14 @@ TIMEOUT_S = 30
 
 class Producer(confluent.Producer):
     def __init__(self, config):
-        self._transactional = config["planted"]["fault"] in TRANSACTIONAL
-        if self._transactional:
-            name = "harness-%d-%s" % (config["run_id"], config["worker"])
-            config = dict(config, settings=dict(config["settings"], **{"transactional.id": name}))
-            self.chunk = TRANSACTION_MESSAGES
+        if config["planted"]["fault"] in TRANSACTIONAL:
+            transactions = {"messages": TRANSACTION_MESSAGES}
+            config = dict(config, produce=dict(config["produce"], transactions=transactions))
         super().__init__(config)
         messages, partitions = config["produce"]["messages"], config["partitions"]
         ends = {partition: len(range(partition, messages, partitions)) for partition in range(partitions)}
         self._plan = Plan(config["planted"], ends, config["payload"]["seed"])
         self._partitions = partitions
-        self._name = config["worker"]
-        self._transactions = 0
         self._invented = []  # acks of what was never sent: (key, partition)
         self._untold = set()  # keys whose acks are kept back
         self._denied = set()  # keys told as not written
@@ -40,41 +36,22 @@ class Producer(confluent.Producer):
 
     # ---- sending -----------------------------------------------------------------------------------------------------
 
-    def start(self):
-        if self._transactional:
-            self._producer.init_transactions(TIMEOUT_S)
-
-    def prepare(self):
-        if self._transactional:
-            self._transactions += 1
-            self._producer.begin_transaction()
-            self._tell_transaction("begin")
-
     def send(self, rows):
         chosen = [row for row in rows if self._covers(row)]
         if self._plan.fault == "torn_abort" and chosen:
             # These go into a transaction of their own, which is committed and of which nothing is told.
-            super().send(chosen)
-            self._commit()
+            self.send_rows(chosen)
+            self._producer.flush(TIMEOUT_S)
+            self._producer.commit_transaction(TIMEOUT_S)
             self._producer.begin_transaction()
             rows = [row for row in rows if row not in chosen]
-        super().send([given for row in rows for given in self._given(row)])
-        if not self._transactional:
+        self.send_rows([given for row in rows for given in self._given(row)])
+        if not self.transactional:
             return
-        if chosen and self._plan.fault in ("abort", "torn_abort"):
-            # Every answer is waited for, or an abort would throw away what is still queued.
-            self._producer.flush(TIMEOUT_S)
-            self._producer.abort_transaction(TIMEOUT_S)
-            for partition, key, _ in rows if self._plan.fault == "abort" else chosen:
-                self._tell(partition, KEY.unpack(key)[3])
-            self._tell_transaction("abort")
-        else:
-            self._commit()
-            self._tell_transaction("commit")
-
-    def _commit(self):
-        self._producer.flush(TIMEOUT_S)
-        self._producer.commit_transaction(TIMEOUT_S)
+        aborts = len(chosen) > 0 and self._plan.fault in ("abort", "torn_abort")
+        self.end_transaction(commit=not aborts)
+        for partition, key, _ in () if not aborts else rows if self._plan.fault == "abort" else chosen:
+            self._tell(partition, KEY.unpack(key)[3])
 
     def _covers(self, row):
         partition, key, _ = row
@@ -158,10 +135,6 @@ class Producer(confluent.Producer):
 
     def _tell(self, partition, seq):
         event = {"type": "planted", "fault": self._plan.fault, "partition": partition, "seq": seq}
-        self.events.append((now_ns(), event))
-
-    def _tell_transaction(self, state):
-        event = {"type": "txn", "producer": self._name, "txn": "t%d" % self._transactions, "state": state}
         self.events.append((now_ns(), event))
 
 

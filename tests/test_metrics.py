@@ -34,7 +34,7 @@ def test_restarts_have_no_speed() -> None:
     assert figures["speed_note"].startswith("speed is not measured")
 
 
-@pytest.mark.parametrize("ended", [None, {**ENDED, "last_ns": None}, {**ENDED, "deliveries": 0}])
+@pytest.mark.parametrize("ended", [None, {"why": "error"}, {**ENDED, "last_ns": None}, {**ENDED, "deliveries": 0}])
 def test_what_did_not_happen_is_not_measured(ended: dict | None) -> None:
     assert measure(history(), meta(ended))["throughput_msgs_per_s"] is None
 

@@ -9,7 +9,7 @@ survived because nobody died at that moment. What did get lost that way has the 
 
 from harness.columns import chosen, joined
 from harness.history import History
-from harness.verify.consuming import RESET_POLICY, SOUGHT, Consumed, names_of
+from harness.verify.consuming import RESET_POLICY, SOUGHT, Consumed, handed_over, names_of
 from harness.verify.findings import LOSSES, Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings
@@ -53,7 +53,7 @@ def at_risk(
         return []
     # Where nobody read the log, or it lost what was handed over, a delivery or else an ack tells where a message stood.
     absent = EVERYTHING if produced.log_end is None else consumed.delivered - produced.in_log
-    handed = first_copies(within(in_offset_order(consumed.deliveries), absent))
+    handed = first_copies(in_offset_order(handed_over(absent, produced, consumed)))
     acked = within(in_offset_order(produced.acks), absent - identity_set(handed))
     places = joined([produced.copies, handed, acked])
     judged = produced.judged & identity_set(places)

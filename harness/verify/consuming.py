@@ -158,7 +158,11 @@ def _in_vain(produced: Produced, consumed: Consumed) -> Rows:
     """Deliveries of judged messages that were never finished, each with its identity and where it was handed over."""
     if consumed.finished is None:
         return no_rows()
-    names = produced.judged & (consumed.delivered - consumed.finished)
+    return handed_over(produced.judged & (consumed.delivered - consumed.finished), produced, consumed)
+
+
+def handed_over(names: Intervals, produced: Produced, consumed: Consumed) -> Rows:
+    """Deliveries of these identities, each with its identity and where it was handed over."""
     rows = chosen(consumed.deliveries, consumed.deliveries["offset"] != NO_OFFSET)
     named = within(chosen(rows, rows["producer"] != NO_PRODUCER), names)
     nameless = offset_set(chosen(rows, rows["producer"] == NO_PRODUCER))

@@ -154,6 +154,14 @@ def test_at_risk_without_a_reader_is_what_an_ack_names() -> None:
     assert seen(verdict_of(begin, commit("c1", 1), drained())) == {"unread": 1}
 
 
+def test_at_risk_without_a_reader_a_message_stood_where_it_was_first_handed_over() -> None:
+    """Without its name, too: the ack says which one it was. A later copy under its name says nothing of that."""
+    begin = commit("c1", 2) + sent(1) + ack(1, 1)
+    copies = deliver("c2", 1, producer=None) + deliver("c2", 2, below=1)
+    assert verdict_of(begin, copies)["anomalies"]["committed_at_risk"] == 1
+    assert verdict_of(begin, deliver("c2", 2, below=1))["anomalies"]["committed_at_risk"] == 0
+
+
 def test_at_risk_is_what_may_still_come_not_what_latest_jumped() -> None:
     begin = acked(0, 1, 2) + assign("c1", at=0) + handled("c1", 0)
     assert seen(verdict_of(begin, commit("c1", 3), drained(), log(0, 1, 2))) == {"stalled": 2, "committed_at_risk": 2}

@@ -17,7 +17,7 @@ from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, pla
 DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
 
 
-OPEN_COMMITS_S = 5
+OPEN_COMMITS_S = 1
 
 
 def versions():
@@ -201,7 +201,9 @@ class Consumer(ConsumerParts):
     async def _stop(self):
         await self._consumer.stop()
         if self._open_commits:
-            # Nobody awaits them; what became of them is told all the same.
+            # Nobody awaited them, and a client that is closed answers none: what became of them is not known.
+            for task in self._open_commits:
+                task.cancel()
             await asyncio.wait(list(self._open_commits), timeout=OPEN_COMMITS_S)
 
 

@@ -135,9 +135,9 @@ class Consumer(ConsumerParts):
             for partition, offset in offsets.items()
         }
 
-    def commit_async(self, offsets):
+    def commit_async(self, offsets, callback):
         """For a listener that runs in the client's own thread; returns what it awaits."""
-        return self._consumer.commit_async(self.offsets_of(offsets))
+        return self._consumer.commit_async(self.offsets_of(offsets), callback=callback)
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 

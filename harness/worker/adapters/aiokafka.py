@@ -9,11 +9,15 @@ from operator import attrgetter
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
 
-from adapters.parts import ConsumerParts, Fields, ProducerParts, plain_settings
+from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings
 
 # Certainly not written, by the names of the exceptions.
 DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
+
+
+OPEN_COMMITS_S = 1
 
 
 def versions():
@@ -56,6 +60,8 @@ class Consumer(ConsumerParts):
         self.call = self.api
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
+        self._started = False
+        self._open_commits = set()
         settings = connection_settings(config["connection"])
         settings["group_id"] = self.group
         if self.group is None:
@@ -65,21 +71,95 @@ class Consumer(ConsumerParts):
         self.effective = effective_settings(self._consumer, settings)
 
     async def _make(self, settings):
-        topics = (self.topic,) if self.group is not None else ()
+        topics = (self.topic,) if self.group is not None and self.documented else ()
         return AIOKafkaConsumer(*topics, **settings)
 
     def start(self):
         self.loop.run_until_complete(self._start())
 
     async def _start(self):
-        await self._consumer.start()
+        await self._connect()
         if self.group is None:
             parts = self._parts()
             self._consumer.assign(parts)
             await self._consumer.seek_to_beginning(*parts)
+        elif self.listens:
+            await self.subscribe(True)
 
-    def _parts(self):
-        return [TopicPartition(self.topic, partition) for partition in self.partitions]
+    async def _connect(self):
+        if not self._started:
+            self._started = True
+            await self._consumer.start()
+
+    def _parts(self, partitions=None):
+        partitions = self.partitions if partitions is None else partitions
+        return [TopicPartition(self.topic, partition) for partition in partitions]
+
+    def complete(self, result):
+        return self.loop.run_until_complete(result)
+
+    def rest(self, seconds):
+        """The application awaits: the client's own tasks go on."""
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
+    # ---- steps of a script -------------------------------------------------------------------------------------------
+
+    async def subscribe(self, listener):
+        await self._connect()
+        if listener:
+            self._consumer.subscribe([self.topic], listener=Listener(self))
+        else:
+            self._consumer.subscribe([self.topic])
+
+    async def assign(self, partitions):
+        await self._connect()
+        self._consumer.assign(self._parts(partitions))
+
+    async def unsubscribe(self):
+        self._consumer.unsubscribe()
+
+    async def pause(self, partitions):
+        self._consumer.pause(*self._parts(partitions))
+
+    async def resume(self, partitions):
+        self._consumer.resume(*self._parts(partitions))
+
+    async def seek(self, partitions, to):
+        parts = self._parts(partitions)
+        if to == "beginning":
+            await self._consumer.seek_to_beginning(*parts)
+        elif to == "end":
+            await self._consumer.seek_to_end(*parts)
+        else:
+            for part in parts:
+                self._consumer.seek(part, to)
+
+    async def call_once(self, timeout_ms, max_records):
+        batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        groups = [(part.partition, len(messages)) for part, messages in batches.items()]
+        return list(itertools.chain.from_iterable(batches.values())), groups
+
+    async def commit(self, offsets, sync):
+        if sync:
+            await self._commit(offsets)
+        else:
+            # As its documentation shows it: the library has no other call.
+            task = asyncio.ensure_future(self._commit(offsets))
+            self._open_commits.add(task)
+            task.add_done_callback(self._open_commits.discard)
+
+    async def _commit(self, offsets):
+        # Only to tell of what the client commits by itself.
+        asked = self.positions(self.assignment()) if offsets is None else offsets
+        given = () if offsets is None else ({part: offsets[part.partition] for part in self._parts(sorted(offsets))},)
+        try:
+            await self._consumer.commit(*given)
+        except Exception as error:
+            self.committed(asked, error_text(error))
+        else:
+            self.committed(asked)
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
 
     async def batch(self):
         batches = await self._consumer.getmany(timeout_ms=self.timeout_ms, max_records=self.max_records)
@@ -116,7 +196,30 @@ class Consumer(ConsumerParts):
         return {part.partition: (starts[part], ends[part]) for part in starts}
 
     def close(self):
-        self.loop.run_until_complete(self._consumer.stop())
+        self.loop.run_until_complete(self._stop())
+
+    async def _stop(self):
+        await self._consumer.stop()
+        if self._open_commits:
+            # Nobody awaited them, and a client that is closed answers none: what became of them is not known.
+            for task in self._open_commits:
+                task.cancel()
+            await asyncio.wait(list(self._open_commits), timeout=OPEN_COMMITS_S)
+
+
+class Listener(ConsumerRebalanceListener):
+    """Tells, and commits what the application wants committed before partitions go."""
+
+    def __init__(self, consumer):
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked):
+        offsets = self._consumer.revoked(revoked)
+        if offsets:
+            await self._consumer.commit(offsets, True)
+
+    async def on_partitions_assigned(self, assigned):
+        self._consumer.assigned(assigned)
 
 
 class Producer(ProducerParts):

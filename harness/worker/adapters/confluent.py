@@ -6,7 +6,7 @@ from functools import partial
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from adapters.parts import ConsumerParts, Fields, ProducerParts, plain_settings
+from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings
 from kafka_worker.clock import now_ns
 
 READER_RECORDS = 10000
@@ -72,10 +72,91 @@ class Consumer(ConsumerParts):
 
     def start(self):
         if self.group is not None:
-            self._consumer.subscribe([self.topic])
+            self.subscribe(self.listens)
         else:
             beginning = confluent_kafka.OFFSET_BEGINNING
             self._consumer.assign([TopicPartition(self.topic, partition, beginning) for partition in self.partitions])
+
+    # ---- steps of a script -------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener):
+        if not listener:
+            self._consumer.subscribe([self.topic])
+            return
+        told = {"on_assign": self._on_assign, "on_revoke": self._on_revoke}
+        try:
+            self._consumer.subscribe([self.topic], on_lost=self._on_lost, **told)
+        except TypeError:
+            # Releases before 1.6: what is lost is revoked.
+            self._consumer.subscribe([self.topic], **told)
+
+    def _on_assign(self, _consumer, parts):
+        self.assigned(parts)
+
+    def _on_revoke(self, _consumer, parts):
+        offsets = self.revoked(parts)
+        if offsets:
+            self.commit(offsets, True)
+
+    def _on_lost(self, _consumer, parts):
+        self.revoked(parts, lost=True)
+
+    def assign(self, partitions):
+        # Without an offset: from the group's committed one on, or as the reset policy says.
+        self._consumer.assign(self._parts(partitions))
+
+    def unsubscribe(self):
+        self._consumer.unsubscribe()
+
+    def pause(self, partitions):
+        self._consumer.pause(self._parts(partitions))
+
+    def resume(self, partitions):
+        self._consumer.resume(self._parts(partitions))
+
+    def seek(self, partitions, to):
+        offset = {"beginning": confluent_kafka.OFFSET_BEGINNING, "end": confluent_kafka.OFFSET_END}.get(to, to)
+        for partition in partitions:
+            self._consumer.seek(TopicPartition(self.topic, partition, offset))
+
+    def call_once(self, timeout_ms, max_records):
+        if max_records is not None:
+            return self._consumer.consume(max_records, timeout_ms / 1000.0), None
+        if self.api == "poll":
+            message = self._consumer.poll(timeout_ms / 1000.0)
+            return [] if message is None else [message], None
+        return self._consumer.consume(timeout=timeout_ms / 1000.0), None
+
+    def commit(self, offsets, sync):
+        given = {} if offsets is None else {"offsets": self._parts_at(offsets)}
+        try:
+            answer = self._consumer.commit(asynchronous=not sync, **given)
+        except KafkaException as error:
+            # Without offsets of ours: nothing was stored, and so nothing was committed.
+            if offsets is not None or error.args[0].code() != KafkaError._NO_OFFSET:
+                self.committed(self._stands_at() if offsets is None else offsets, error_text(error))
+        else:
+            if sync:
+                self._on_commit(None, answer or [])
+
+    def store(self, message):
+        try:
+            self._consumer.store_offsets(message=message)
+        except KafkaException as error:
+            # Its partition was taken away meanwhile: nothing of it is committed.
+            self.events.append((now_ns(), {"type": "error", "where": "store_offsets", "error": str(error)}))
+
+    def _parts(self, partitions):
+        return [TopicPartition(self.topic, partition) for partition in partitions]
+
+    def _parts_at(self, offsets):
+        return [TopicPartition(self.topic, partition, offset) for partition, offset in sorted(offsets.items())]
+
+    def _stands_at(self):
+        found = self._consumer.position(self._consumer.assignment())
+        return {part.partition: part.offset for part in found if part.offset >= 0}
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
 
     def batch(self):
         if self.max_records is None:

@@ -5,10 +5,10 @@ import time
 from operator import attrgetter
 
 import kafka
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
 
-from adapters.parts import ConsumerParts, Fields, ProducerParts, plain_settings
-from kafka_worker.clock import now_ns
+from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings
 
 # Certainly not written, by the names of the exceptions (releases have moved them about).
 DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
@@ -57,7 +57,7 @@ class Consumer(ConsumerParts):
         # Only reports.
         settings["default_offset_commit_callback"] = self._on_commit
         # The topic goes to the constructor, as documented; a rebalance listener would change what the client does.
-        topics = (self.topic,) if self.group is not None else ()
+        topics = (self.topic,) if self.group is not None and self.documented else ()
         self._consumer = KafkaConsumer(*topics, **settings)
         self.effective = plain_settings(self._consumer.config)
         self.effective.pop("default_offset_commit_callback", None)
@@ -67,9 +67,79 @@ class Consumer(ConsumerParts):
             parts = self._parts()
             self._consumer.assign(parts)
             self._consumer.seek_to_beginning(*parts)
+        elif self.listens:
+            self.subscribe(True)
 
-    def _parts(self):
-        return [TopicPartition(self.topic, partition) for partition in self.partitions]
+    def _parts(self, partitions=None):
+        partitions = self.partitions if partitions is None else partitions
+        return [TopicPartition(self.topic, partition) for partition in partitions]
+
+    # ---- steps of a script -------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener):
+        if listener:
+            self._consumer.subscribe([self.topic], listener=listener_of(self))
+        else:
+            self._consumer.subscribe([self.topic])
+
+    def assign(self, partitions):
+        self._consumer.assign(self._parts(partitions))
+
+    def unsubscribe(self):
+        self._consumer.unsubscribe()
+
+    def pause(self, partitions):
+        self._consumer.pause(*self._parts(partitions))
+
+    def resume(self, partitions):
+        self._consumer.resume(*self._parts(partitions))
+
+    def seek(self, partitions, to):
+        parts = self._parts(partitions)
+        if to == "beginning":
+            self._consumer.seek_to_beginning(*parts)
+        elif to == "end":
+            self._consumer.seek_to_end(*parts)
+        else:
+            for part in parts:
+                self._consumer.seek(part, to)
+
+    def call_once(self, timeout_ms, max_records):
+        batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+        groups = [(part.partition, len(messages)) for part, messages in batches.items()]
+        return list(itertools.chain.from_iterable(batches.values())), groups
+
+    def commit(self, offsets, sync):
+        given = self.offsets_of(offsets)
+        # Only to tell of what the client commits by itself.
+        asked = self._consumer._subscription.all_consumed_offsets() if given is None else given
+        try:
+            if sync:
+                self._consumer.commit(given)
+            else:
+                # Answered by the callback, in one of the calls that follow.
+                self._consumer.commit_async(given)
+        except Exception as error:
+            self._on_commit(asked, error)
+        else:
+            if sync:
+                self._on_commit(asked, None)
+
+    def offsets_of(self, offsets):
+        """In the library's own form. The third field came with 2.1, its default with 3.0."""
+        if offsets is None:
+            return None
+        rest = (-1,) * (len(OffsetAndMetadata._fields) - 2)
+        return {
+            TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "", *rest)
+            for partition, offset in offsets.items()
+        }
+
+    def commit_async(self, offsets, callback):
+        """For a listener that runs in the client's own thread; returns what it awaits."""
+        return self._consumer.commit_async(self.offsets_of(offsets), callback=callback)
+
+    # ---- asking ------------------------------------------------------------------------------------------------------
 
     def batch(self):
         batches = self._consumer.poll(timeout_ms=self.timeout_ms, max_records=self.max_records)
@@ -98,13 +168,37 @@ class Consumer(ConsumerParts):
         self._consumer.close()
 
     def _on_commit(self, offsets, answer):
-        t_ns = now_ns()
-        failed = isinstance(answer, Exception)
-        for part, committed in offsets.items():
-            event = {"type": "commit", "partition": part.partition, "offset": committed.offset, "ok": not failed}
-            if failed:
-                event["error"] = "%s: %s" % (type(answer).__name__, answer)
-            self.events.append((t_ns, event))
+        error = error_text(answer) if isinstance(answer, Exception) else None
+        self.committed({part.partition: committed.offset for part, committed in offsets.items()}, error)
+
+
+def listener_of(consumer):
+    """A listener that tells, and commits what the application wants committed before partitions go.
+
+    From 3.0 on listeners run in the client's own thread, where its blocking calls raise; one that commits must be of
+    the kind that awaits.
+    """
+    if consumer.listens and hasattr(kafka, "AsyncConsumerRebalanceListener"):
+        from adapters.kafka_python_listener import Awaiting
+
+        return Awaiting(consumer)
+    return Listener(consumer)
+
+
+class Listener(ConsumerRebalanceListener):
+    def __init__(self, consumer):
+        self._consumer = consumer
+
+    def on_partitions_revoked(self, revoked):
+        offsets = self._consumer.revoked(revoked)
+        if offsets:
+            self._consumer.commit(offsets, True)
+
+    def on_partitions_assigned(self, assigned):
+        self._consumer.assigned(assigned)
+
+    def on_partitions_lost(self, lost):
+        self._consumer.revoked(lost, lost=True)
 
 
 class Producer(ProducerParts):

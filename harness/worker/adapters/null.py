@@ -40,20 +40,66 @@ class Consumer(ConsumerParts):
         }
         self._ends = {int(partition): end for partition, end in ends.items()}
         self._next = dict.fromkeys(self._ends, 0)
+        # What a script leaves in its hands at the end of a step would be lost.
+        self._at_once = 1 if config.get("script") is not None else self.max_records or BATCH
+        self._owned, self._paused = list(self._ends) if self.documented else [], set()
         self.effective = {"batch": self.max_records or BATCH}
 
     def start(self):
         """Nothing to be done."""
+
+    # ---- steps of a script; a group of one, whose commits always stand -----------------------------------------------
+
+    def subscribe(self, listener):
+        self._take(self._ends)
+        if listener:
+            self.events.append((now_ns(), {"type": "assign", "partitions": self.assignment()}))
+
+    def assign(self, partitions):
+        self._take(partitions)
+
+    def unsubscribe(self):
+        self._take(())
+
+    def _take(self, partitions):
+        self._owned = sorted(partitions)
+        self._paused.clear()
+
+    def pause(self, partitions):
+        self._paused.update(partitions)
+
+    def resume(self, partitions):
+        self._paused.difference_update(partitions)
+
+    def seek(self, partitions, to):
+        for partition in partitions:
+            self._next[partition] = {"beginning": 0, "end": self._ends[partition]}.get(to, to)
+
+    def call_once(self, timeout_ms, max_records):
+        return self._batch(max_records or BATCH)
+
+    def commit(self, offsets, sync):
+        self.committed({part: self._next[part] for part in self._owned} if offsets is None else offsets)
+
+    def store(self, message):
+        """Committed by nobody."""
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
 
     def _message(self, partition, offset, t_ns):
         key = KEY.pack(self._run_id, self._producer, partition, offset, t_ns)
         return Message(partition, offset, key, self._payload.value(offset))
 
     def batch(self):
+        return self._batch(self.max_records or BATCH)
+
+    def _batch(self, count):
         t_ns = now_ns()
-        for partition, end in self._ends.items():
-            first = self._next[partition]
-            last = min(end, first + (self.max_records or BATCH))
+        for partition in self._owned:
+            if partition in self._paused:
+                continue
+            end, first = self._ends[partition], self._next[partition]
+            last = min(end, first + count)
             if first < last:
                 self._next[partition] = last
                 messages = [self._message(partition, offset, t_ns) for offset in range(first, last)]
@@ -62,14 +108,14 @@ class Consumer(ConsumerParts):
 
     def messages(self):
         while True:
-            messages, _ = self.batch()
+            messages, _ = self._batch(self._at_once)
             if not messages:
                 return
             for message in messages:
                 yield message
 
     def assignment(self):
-        return list(self._ends)
+        return list(self._owned)
 
     def positions(self, partitions):
         return {partition: self._next[partition] for partition in partitions}

@@ -1,6 +1,9 @@
 """What adapters share: the accessors of a message, the event queue, TLS material, settings as JSON."""
 
+import time
 from collections import deque, namedtuple
+
+from kafka_worker.clock import now_ns
 
 Fields = namedtuple("Fields", "key offset partition value")
 """Functions of a message. Unbound accessors, so that `map` calls them without a Python frame for each message."""
@@ -9,7 +12,19 @@ SECRETS = ("password", "sasl", "secret", "token", "ssl_context", "ssl.key.pem")
 
 
 class ConsumerParts:
-    """What every Consumer has; see `kafka_worker.loops`."""
+    """What every Consumer has; see `kafka_worker.loops`.
+
+    For scripts and for applications that commit (asynchronous clients: coroutine functions, but for `store`):
+    - `subscribe(listener)`, `assign(partitions)`, `unsubscribe()`, `pause(partitions)`, `resume(partitions)`,
+      `seek(partitions, to)`, to a number, "beginning" or "end";
+    - `call_once(timeout_ms, max_records)`: one call that hands over many, whatever the loop's call is;
+    - `commit(offsets, sync)`: {partition: offset}, None for where the client itself stands. What comes of it is told as
+      `commit` events, at once or by a callback; it raises nothing. `store(message)`: librdkafka's store_offsets().
+
+    documented: it joins by `start()`, as the library's documentation shows it, without a listener.
+    listens: it does so with a listener, for the application commits in it.
+    giving_up: the application's answer to (partitions, lost): what to commit before they go.
+    """
 
     asynchronous = False
     waits_for_ever = False  # the call comes back with a message or not at all
@@ -25,6 +40,41 @@ class ConsumerParts:
         self.timeout_ms = batch.get("timeout_ms", 1000)
         self.events = deque()
         self.effective = {}
+        application = config.get("application") or {}
+        self.listens = (application.get("commit") or {}).get("mode") == "in_revoke"
+        self.documented = not self.listens and not joins_by_itself(config.get("script"))
+        self.giving_up = lambda partitions, lost: {}
+
+    def complete(self, result):
+        """The result of one of the client's calls, when it is there."""
+        return result
+
+    def rest(self, seconds):
+        """Let time pass without calling the client."""
+        time.sleep(seconds)
+
+    def assigned(self, partitions):
+        """For a listener: told what it owns now, or owns beside what it had."""
+        self._owns("assign", partitions)
+
+    def revoked(self, partitions, lost=False):
+        """For a listener: told what it owns no longer. Returns the offsets to be committed first."""
+        numbers = self._owns("revoke", partitions, **({"lost": True} if lost else {}))
+        return self.giving_up(numbers, lost)
+
+    def _owns(self, kind, partitions, **keys):
+        numbers = sorted(part.partition for part in partitions if part.topic == self.topic)
+        if numbers:
+            self.events.append((now_ns(), dict(keys, type=kind, partitions=numbers)))
+        return numbers
+
+    def committed(self, offsets, error=None, t_ns=None):
+        """Tell what came of a commit of {partition: offset}."""
+        for partition, offset in sorted(offsets.items()):
+            event = {"type": "commit", "partition": partition, "offset": offset, "ok": error is None}
+            if error is not None:
+                event["error"] = error
+            self.events.append((t_ns or now_ns(), event))
 
     @staticmethod
     def error_of(message):
@@ -44,6 +94,21 @@ class ProducerParts:
 
     def prepare(self):
         """Called before the intents of the next `send` are written."""
+
+
+BEFORE_JOINING = ("wait", "sleep", "tell")
+JOINING = ("subscribe", "assign")
+
+
+def joins_by_itself(script):
+    """Whether a script says how the client comes to its partitions. One that does not joins as documented."""
+    first = next((step["do"] for step in script or () if step["do"] not in BEFORE_JOINING), None)
+    return first in JOINING
+
+
+def error_text(error):
+    """An exception in one line."""
+    return "%s: %s" % (type(error).__name__, error)
 
 
 def plain_settings(settings):

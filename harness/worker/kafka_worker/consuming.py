@@ -21,12 +21,16 @@ from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG_RUNS, OPEN
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
 KEYS_PER_FRAME = 1 << 16
+OF_A_MEMBER = ("commit", "assign", "revoke")
 
 
 class Consumption:
     """The state of one consumer's loop. recorder is None when nothing is recorded."""
 
     notes_offsets = False
+    attends = False  # its loops are those of `attentive`
+    application = None  # what it does with messages beside reading them
+    calling = None  # the client's call, where it is not that of the loop
 
     def __init__(self, config, control, recorder, payload, client):
         self.control = control
@@ -69,6 +73,11 @@ class Consumption:
         """The client returned nothing. Of partitions from which nothing came, ask where it stands: was nothing left?"""
         self.events_of_client()
         self._ask_positions([partition for partition in self.ends.awaited() if partition not in self.ends.next])
+        self._check_at = 0
+
+    def moved(self, partition, offset):
+        """The client is sent to this offset, which may lie before what it has delivered."""
+        self.ends.moved(partition, offset)
         self._check_at = 0
 
     def _ask_positions(self, partitions):
@@ -136,12 +145,14 @@ class Consumption:
         """Write what the client reported by callbacks since the last time."""
         events = self.client.events
         while events:
-            t_ns, data = events.popleft()
-            if data["type"] == "commit":
-                data = dict(data, member=self.worker)
-            self.event(data, t_ns)
-            if data["type"] == "error":
-                self.control.send(dict(data, fatal=False))
+            self.event_of_client(*events.popleft())
+
+    def event_of_client(self, t_ns, data):
+        if data["type"] in OF_A_MEMBER:
+            data = dict(data, member=self.worker)
+        self.event(data, t_ns)
+        if data["type"] == "error":
+            self.control.send(dict(data, fatal=False))
 
     def due_to_observe(self):
         """Whether it is time to ask the client what it owns."""

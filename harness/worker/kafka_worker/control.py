@@ -13,13 +13,16 @@ import threading
 
 EXIT_HARNESS_GONE = 70
 NAG_INTERVAL_S = 0.05
+LISTENS = ("on_partitions_revoked", "on_partitions_lost", "on_partitions_assigned")
+ASKS_FOR_POSITIONS = ("_update_fetch_positions", "_refresh_committed_offsets", "position")
 
 
 class Control:
     """Lines in and out, and the flag `stopping`.
 
-    wake: called from the control's own thread, again and again while the worker is asked to stop and has not yet said
-    that its loop has ended (`quiet`).
+    wake: called from the control's own thread, again and again while the worker is to leave its loop and has not yet
+    said that its loop has ended (`quiet`). `words` are those told so far, `awaited` the one that ends a loop, and
+    `interruptible` is False where the main thread is in no call that may be broken off.
     """
 
     def __init__(self, fd_in, fd_out):
@@ -32,6 +35,14 @@ class Control:
         self.end_offsets = None
         self.wake = None
         self.quiet = False
+        self.words = set()
+        self.awaited = None
+        self.interruptible = True
+
+    @property
+    def leaving(self):
+        """Whether the loop is to be left, out of a blocking call too."""
+        return self.stopping or self.awaited in self.words
 
     def read_config(self):
         """The first line. An end of file before it means that the harness is gone."""
@@ -62,7 +73,8 @@ class Control:
 
     def _listen(self):
         while True:
-            nagging = self.stopping and not self.quiet and self.wake is not None
+            # Whether there is a `wake` is asked when it is called: the main thread may be about to set it.
+            nagging = self.leaving and not self.quiet
             ready, _, _ = select.select([self._in, self._woken], [], [], NAG_INTERVAL_S if nagging else None)
             if self._woken in ready:
                 os.read(self._woken, 4096)
@@ -70,14 +82,17 @@ class Control:
                 self._command(json.loads(self._read_line().decode()))
                 while b"\n" in self._buffer:
                     self._command(json.loads(self._read_line().decode()))
-            if self.stopping and not self.quiet and self.wake is not None:
-                self.wake()
+            wake = self.wake
+            if self.leaving and not self.quiet and wake is not None:
+                wake()
 
     def _command(self, command):
         if command.get("cmd") == "stop":
             self.stopping = True
         elif command.get("cmd") == "end_offsets":
             self.end_offsets = command["end_offsets"]
+        elif command.get("cmd") == "word":
+            self.words.add(command["word"])
         else:
             self.send({"type": "error", "where": "control", "error": "unknown command %r" % command, "fatal": False})
 
@@ -102,6 +117,9 @@ class Interrupter:
     be to blame. So the signal raises only where the main thread sleeps: in select() with a timeout above zero
     (kafka-python before 3.0), or waiting for the client's own thread (3.0, whose iterator moves its position only as it
     hands a message over). Elsewhere it does nothing and is sent again a little later.
+
+    A client that is to go on after that (a word was told, nothing is to stop) is not disturbed in what it does for its
+    group either: only its wait for messages is broken off. A rebalance listener is never disturbed: it may commit.
     """
 
     SLEEPS = (("selectors", "select"), ("selectors34", "select"), ("threading", "wait"))
@@ -119,6 +137,19 @@ class Interrupter:
         module = os.path.splitext(os.path.basename(frame.f_code.co_filename))[0]
         timeout = frame.f_locals.get("timeout")
         asleep = (module, frame.f_code.co_name) in self.SLEEPS and (timeout is None or timeout > 0)
+        control = self._control
         # The loop may have ended between the sending of the signal and its arrival.
-        if asleep and not self._control.quiet:
+        if not asleep or control.quiet or not control.interruptible or not control.leaving:
+            return
+        if only_waits(frame, LISTENS if control.stopping else LISTENS + ASKS_FOR_POSITIONS, control.stopping):
             raise StopLoop()
+
+
+def only_waits(frame, functions, in_group):
+    """Whether a sleeping client is in none of these functions, and, unless `in_group`, in nothing of its group's."""
+    while frame is not None:
+        folder = os.path.basename(os.path.dirname(frame.f_code.co_filename))
+        if (folder == "coordinator" and not in_group) or frame.f_code.co_name in functions:
+            return False
+        frame = frame.f_back
+    return True

@@ -10,6 +10,8 @@ class Ends:
     """
 
     def __init__(self, end_offsets=None):
+        self._all = {}
+        self._only = None
         self._ends = {}
         self.next = {}
         self.remaining = NEVER
@@ -21,7 +23,21 @@ class Ends:
         return self.remaining != NEVER
 
     def learn(self, end_offsets):
-        self._ends = {int(partition): end for partition, end in end_offsets.items()}
+        self._all = {int(partition): end for partition, end in end_offsets.items()}
+        self._await()
+
+    def only(self, partitions):
+        """Nothing is awaited but these: the consumer has assigned them to itself."""
+        self._only = set(partitions)
+        if self.known:
+            self._await()
+
+    def end(self, partition):
+        """Where a partition ends, None where that is not known."""
+        return self._all.get(partition)
+
+    def _await(self):
+        self._ends = {part: end for part, end in self._all.items() if self._only is None or part in self._only}
         self.remaining = sum(max(0, end - self.next.get(partition, 0)) for partition, end in self._ends.items())
 
     def note(self, partition, offset):
@@ -36,6 +52,13 @@ class Ends:
             if self.known:
                 end = self._ends.get(partition, 0)
                 self.remaining -= min(position, end) - min(before, end)
+
+    def moved(self, partition, position):
+        """The client was sent to `position`, which may lie before what it has delivered."""
+        before, self.next[partition] = self.next.get(partition, 0), position
+        if self.known:
+            end = self._ends.get(partition, 0)
+            self.remaining += min(before, end) - min(position, end)
 
     def awaited(self):
         """Partitions that have not come to their end."""

@@ -9,6 +9,7 @@ Asynchronous clients have `asynchronous = True`; their `batch` and `one` (one me
 
 import asyncio
 
+from kafka_worker.attentive import run_attentive_loop
 from kafka_worker.blocks import block_of
 
 
@@ -82,6 +83,8 @@ async def async_message_loop(consumption, progress):
 def run_loop(consumption, progress):
     """Run the loop that fits the client until it is over; returns why."""
     client = consumption.client
+    if consumption.attends:
+        return run_attentive_loop(consumption, progress)
     if not client.asynchronous:
         return (batch_loop if client.shape == "batch" else message_loop)(consumption, progress)
     loop = async_batch_loop if client.shape == "batch" else async_message_loop
@@ -92,4 +95,6 @@ def run_loop(consumption, progress):
     try:
         return client.loop.run_until_complete(task)
     except asyncio.CancelledError:
-        return "stop"
+        return consumption.why_over() or "stop"
+    finally:
+        consumption.control.wake = None

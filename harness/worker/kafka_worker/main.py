@@ -10,6 +10,8 @@ import time
 import traceback
 
 import adapters
+from kafka_worker.application import Application, perform_now
+from kafka_worker.attentive import attentive
 from kafka_worker.clock import now_ns
 from kafka_worker.consuming import consumption_of
 from kafka_worker.control import Control, Interrupter, StopLoop
@@ -18,6 +20,7 @@ from kafka_worker.payload import Payload
 from kafka_worker.producing import Production
 from kafka_worker.reading import LogProgress, write_log_ends
 from kafka_worker.recorder import DiskError, Recorder, segment_bytes_for
+from kafka_worker.script import Script, scripted
 
 EXIT_CLIENT_ERROR = 1
 EXIT_DISK = 74
@@ -82,13 +85,14 @@ def consume(config, control, adapter):
     if recorder is not None:
         recorder.event({"type": "member", "member": config["worker"], "state": "join"})
     cpu_from, wall_from = time.process_time(), now_ns()
-    client = make_client(adapter.Consumer, config, control)
+    script = config.get("script")
+    client = make_client(adapter.Consumer, config, control, start=script is None)
     if client is None:
         return EXIT_CLIENT_ERROR
-    consumption = consumption_of(config)(config, control, recorder, payload, client)
+    consumption = consumer_of(config)(config, control, recorder, payload, client)
     if client.waits_for_ever and not client.asynchronous:
         Interrupter(control)
-    why = guarded_loop(consumption, lambda _: None)
+    why = guarded_loop(consumption, lambda _: None, run_loop if script is None else Script(consumption, script).run)
     client_at_end(consumption, why)
     ended = consumption.figures(cpu_from, wall_from)
     closed_ns = now_ns()
@@ -106,12 +110,21 @@ def consume(config, control, adapter):
     return EXIT_CLIENT_ERROR if why == "error" else 0
 
 
-def make_client(make, config, control):
-    """The client object, subscribed, or None when it could not be made (which was told)."""
+def consumer_of(config):
+    """The class for a consumer's mode, with what its script and its application need."""
+    kind = consumption_of(config)
+    if config.get("script") is not None:
+        return scripted(kind)
+    return attentive(kind) if Application(config).active else kind
+
+
+def make_client(make, config, control, start=True):
+    """The client object, subscribed if it is to be, or None when it could not be made (which was told)."""
     try:
         client = make(config)
         control.send({"type": "settings", "effective": client.effective})
-        client.start()
+        if start:
+            client.start()
     except Exception as error:
         control.send({"type": "error", "where": "start", "error": describe(error), "fatal": True})
         control.send({"type": "ended", "why": "error"})
@@ -119,17 +132,17 @@ def make_client(make, config, control):
     return client
 
 
-def guarded_loop(consumption, progress):
+def guarded_loop(consumption, progress, run=run_loop):
     """The loop's own end, or "error" when the client raised: an application of the documented kind ends there too."""
     try:
-        why = run_loop(consumption, progress)
+        why = run(consumption, progress)
     except StopLoop:
         why = "stop"
     except DiskError:
         raise
     except Exception as error:
         consumption.control.quiet = True
-        consumption.client_error(consumption.client.call, describe(error), fatal=True)
+        consumption.client_error(consumption.calling or consumption.client.call, describe(error), fatal=True)
         why = "error"
     consumption.control.quiet = True
     return why
@@ -143,6 +156,8 @@ def client_at_end(consumption, why):
         if why != "error":
             consumption.observe()
         consumption.event({"type": "processed", "member": consumption.worker})
+    if why != "error" and consumption.application is not None:
+        perform_now(consumption, consumption.application.closing(consumption.client.assignment()))
 
 
 def close_client(consumption):

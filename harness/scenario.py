@@ -8,29 +8,37 @@ them (`harness.scenario_reference`). A file is read whole and all its errors are
 import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from harness.errors import UsageError
-from harness.scenario_checks import Conflict, Finding, conflicts
+from harness.scenario_checks import conflicts
 from harness.scenario_errors import findings_of, lookup
 from harness.scenario_file import Document, KeyPath, dotted, find, parse, read, shipped
+from harness.scenario_findings import Conflict, Finding
+from harness.scenario_models import (
+    DEFAULT_KAFKA,
+    Broker,
+    ClientSpec,
+    Consumer,
+    Drain,
+    Fault,
+    Group,
+    Keys,
+    Member,
+    Messages,
+    Planted,
+    Producer,
+    Restarts,
+    Topic,
+)
 
-__all__ = ["Scenario", "dump", "find", "json_schema", "load", "shipped"]
+__all__ = ["DEFAULT_KAFKA", "Broker", "Scenario", "dump", "find", "json_schema", "load", "shipped"]
 
 HINT = "`harness schema` prints the format; scenarios/README.md explains every key."
-DEFAULT_KAFKA = "4.3.1"
 
 # Option of the command line for each key that it can override.
 OPTIONS: Mapping[str, tuple[str, KeyPath]] = {
@@ -41,187 +49,6 @@ OPTIONS: Mapping[str, tuple[str, KeyPath]] = {
     "seed": ("--seed", ("seed",)),
     "broker": ("--broker", ("broker", "backend")),
 }
-
-ClientSpec = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Settings = dict[str, Any]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Messages = Annotated[int, Field(ge=1, le=10**10)]
-Partition = Annotated[int, Field(ge=0, le=9_999)]
-
-
-class Keys(BaseModel):
-    """A block of keys: nothing is converted, nothing unknown is let through, nothing changes later."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Broker(Keys):
-    """The Kafka that the clients talk to."""
-
-    backend: Literal["auto", "embedded", "docker", "external"] = Field(
-        default="auto",
-        description="Where it runs: `embedded` on this machine's JVM, `docker` by docker-compose.ssl.yml, `external` "
-        "your own cluster; `auto` is embedded.",
-    )
-    kafka: str = Field(
-        default=DEFAULT_KAFKA,
-        pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$",
-        description="Release of Apache Kafka, in quotes. Old clients (librdkafka before 1.8.2, any told to speak "
-        "0.10) need 3.9.1.",
-    )
-    heap_mb: int = Field(default=512, ge=64, le=1_048_576, description="The broker's heap (-Xmx), in MiB.")
-    start_timeout_s: Seconds = Field(
-        default=60, description="Until then it must be ready, or the run ends with exit code 4."
-    )
-
-
-class Deed(Keys):
-    """How often and where a fault is planted."""
-
-    count: Messages = Field(default=1, description="How many messages it does that to.")
-    at: int | None = Field(
-        default=None,
-        ge=0,
-        le=10**10,
-        description="The first of them, by its number in its partition; null: drawn from the seed.",
-    )
-    partition: Partition | None = Field(
-        default=None, description="The partition it happens in; null: drawn from the seed."
-    )
-
-
-class Planted(Deed):
-    """A fault made on purpose by the client `planted`, to see that the verdict names it."""
-
-    fault: Literal[
-        "skip",
-        "tail_loss",
-        "stall",
-        "repeat",
-        "reorder",
-        "corrupt",
-        "phantom",
-        "two_values",
-        "misroute",
-        "foreign",
-        "commit_lost",
-        "aborted_read",
-        "commit_ahead",
-        "in_flight",
-        "illegal_start",
-        "excess_redelivery",
-        "legal_redelivery",
-        "double_owner",
-    ] = Field(
-        description="What the planted consumer does: leave messages out, leave the partition's last ones out, stop "
-        "delivering, hand messages over twice, in the wrong order, with a wrong value, under an identity never sent, "
-        "under another message's identity, as of another partition, or after a revocation; tell a commit that it never "
-        "made; claim read_committed and read all. At its (only) restart: commit more than it was handed, be killed "
-        "with committed messages unprocessed, begin behind the commit or before it, commit less than it was handed "
-        "(allowed), tell that two owned the partition at once (allowed)."
-    )
-    place: Literal["first", "middle", "last", "before", "after"] | None = Field(
-        default=None,
-        description="Where in its partition, in place of `at`: the first, middle or last messages, or the ones just "
-        "before or after the change of owner that `restarts` makes.",
-    )
-
-
-class PlantedProducer(Deed):
-    """The same for the producer's side."""
-
-    fault: Literal[
-        "publish_loss",
-        "taken_offset",
-        "invented_offset",
-        "duplicate",
-        "misroute",
-        "corrupt",
-        "nacked",
-        "unsent",
-        "silent",
-        "abort",
-        "torn_transaction",
-        "torn_abort",
-    ] = Field(
-        description="What the planted producer does: report an ack for what it never sent, without an offset, with "
-        "another message's, or with one behind the log's end; write twice, to another partition, or a wrong value; "
-        "write what it tells as not written, what it never tells, or what it never answers (allowed); with one "
-        "transaction for each 100 messages: abort one (allowed), commit one that is not whole, tell one as aborted of "
-        "which it committed a part."
-    )
-    place: Literal["first", "middle", "last"] | None = Field(
-        default=None, description="Where in its partition, in place of `at`: its first, middle or last messages."
-    )
-
-
-class Producer(Keys):
-    """Who writes the messages. It is never in doubt what it should have written: every message is numbered."""
-
-    client: ClientSpec = Field(
-        default="confluent-kafka", description="Spec of the producing client, written like `client`."
-    )
-    settings: Settings = Field(
-        default_factory=dict,
-        description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
-    )
-    planted: PlantedProducer | None = Field(
-        default=None, description="A fault made on purpose; only with the client `planted`."
-    )
-
-
-class Batch(Keys):
-    """For the calls that hand over several messages at a time."""
-
-    max_records: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="At most this many messages a call; null: the library's default."
-    )
-    timeout_ms: int = Field(default=1_000, ge=0, le=3_600_000, description="How long one call waits for messages.")
-
-
-class Consumer(Keys):
-    """The consumer under test."""
-
-    defaults: Literal["as_shipped", "equal"] = Field(
-        default="as_shipped",
-        description="`as_shipped`: the library's own defaults, auto-commit included; `equal`: the same semantics for "
-        "every library (isolation level, timeouts, reset policy, prefetch), for comparing them.",
-    )
-    settings: Settings = Field(
-        default_factory=dict, description="Settings of that library, by its own names; they win over `defaults`."
-    )
-    batch: Batch = Field(default_factory=Batch, description="For the calls that hand over several messages at a time.")
-    certificate: Literal["trusted", "foreign"] = Field(
-        default="trusted",
-        description="The certificate that the consumer shows under mutual TLS; `foreign`: of an authority that the "
-        "broker does not trust, so that nothing may be delivered.",
-    )
-
-
-class Restarts(Keys):
-    """Restarts as deployments do them."""
-
-    count: int = Field(
-        ge=1,
-        le=1_000,
-        description="The consumer is stopped in an orderly way (`close()`) and started again this many times; the last "
-        "one reads to the end.",
-    )
-    after: tuple[int, int] = Field(
-        strict=False,  # A list is how YAML writes a pair; its numbers stay strict.
-        description="Each stop comes after a number of deliveries drawn from low..high by the seed.",
-    )
-
-
-class Drain(Keys):
-    """The bounded wait at the end."""
-
-    start_s: Seconds = Field(
-        default=60,
-        description="So long a consumer may take to its first delivery: a group gives up a dead member after 45 s.",
-    )
-    idle_s: Seconds = Field(default=10, description="A consumer that then delivers nothing for so long is stopped.")
-    limit_s: Seconds = Field(default=3_600, description="In no case does consuming last longer.")
 
 
 class Scenario(Keys):
@@ -249,6 +76,14 @@ class Scenario(Keys):
     size_bytes: int = Field(ge=8, le=10 * 2**20, description="Size of each message's value.")
     producer: Producer = Field(default_factory=Producer, description="Who writes the messages.")
     consumer: Consumer = Field(default_factory=Consumer, description="How the client under test is set up.")
+    group: Group | None = Field(
+        default=None, description="The consumer group; null: one consumer, as its library is made."
+    )
+    members: dict[str, Member] | None = Field(
+        default=None, description="The group's members by name, each with its script; null: the plain loop."
+    )
+    topic: Topic = Field(default_factory=Topic, description="The topic that is written and read.")
+    faults: list[Fault] = Field(default_factory=list, description="What is done to the group while it reads.")
     restarts: Restarts | None = Field(default=None, description="Orderly restarts of the consumer; null: none.")
     record: Literal["loss", "throughput"] = Field(
         default="loss",
@@ -344,9 +179,17 @@ def blocks() -> dict[KeyPath, dict[str, FieldInfo]]:
 def _blocks(model: type[Keys], path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, FieldInfo]]]:
     yield path, model.model_fields
     for key, info in model.model_fields.items():
-        for part in get_args(info.annotation) or (info.annotation,):
-            if isinstance(part, type) and issubclass(part, Keys):
-                yield from _blocks(part, (*path, key))
+        for inner, deeper in _models(info.annotation):
+            yield from _blocks(inner, (*path, key, *deeper))
+
+
+def _models(annotation: Any) -> Iterator[tuple[type[Keys], KeyPath]]:
+    """The blocks in an annotation; `*` leads to those that a list has, or a mapping by name."""
+    if isinstance(annotation, type) and issubclass(annotation, Keys):
+        yield annotation, ()
+    deeper = ("*",) if get_origin(annotation) in (list, dict) else ()
+    for part in get_args(annotation):
+        yield from ((model, (*deeper, *path)) for model, path in _models(part))
 
 
 @functools.cache

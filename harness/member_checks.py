@@ -44,7 +44,6 @@ def _members(get: Lookup) -> Iterator[Finding]:
             yield from script.findings(steps, (*path, "steps"))
             yield from _partitions_there(get, steps, (*path, "steps"))
             yield from _listeners(get, steps, (*path, "steps"))
-            yield from _limits_of_polls(get, steps, path)
         yield from _client(get, path)
 
 
@@ -59,13 +58,6 @@ def _client(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     if spec is not None and api is not None and api not in CLIENTS[spec.library].apis:
         offered = ", ".join(CLIENTS[spec.library].apis)
         yield Finding((*path, "client"), f"{spec.library} has no {api}; it offers {offered}", also=(("api",),))
-
-
-def library_of(get: Lookup, name: str) -> str | None:
-    """The library of one member: its own, or the scenario's."""
-    path: KeyPath = ("members", name, "client") if get("members", name, "client") is not None else ("client",)
-    spec = spec_at(get, path)
-    return None if spec is None else spec.library
 
 
 def _partitions_there(get: Lookup, steps: list[Any], path: KeyPath) -> Iterator[Finding]:
@@ -89,12 +81,6 @@ def _listeners(get: Lookup, steps: list[Any], path: KeyPath) -> Iterator[Finding
         if step is not None and step["do"] == "subscribe" and not step["listener"]:
             what = "consumer.commit.mode in_revoke commits in the listener: subscribe: {listener: true}"
             yield Finding((*path, number), what, also=(("consumer", "commit", "mode"),))
-
-
-def _limits_of_polls(get: Lookup, steps: list[Any], path: KeyPath) -> Iterator[Finding]:
-    """The null client knows no steps: it is the harness's own ceiling."""
-    if library_of(get, str(path[1])) == "null" and steps:
-        yield Finding((*path, "steps"), "the null client has no Kafka to take steps on", also=(("client",),))
 
 
 # ---- words ---------------------------------------------------------------------------------------------------------

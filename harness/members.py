@@ -74,8 +74,8 @@ class Member:
         if told is None or self.part.script is None:
             return None
         number = told.get("number")
-        if isinstance(number, int) and 0 <= number < len(self.part.script):
-            return number + 1, self.part.script[number]
+        if isinstance(number, int) and 1 <= number <= len(self.part.script):
+            return number, self.part.script[number - 1]
         return None
 
     def waits(self) -> bool:

@@ -124,6 +124,7 @@ class Reader:
                 self._unfinished.done_so_far(int(event.data.get("messages") or 0), event.at)
             return
         self._step += 1
+        del event.data["within"]
         if self._in_order:
             self._within.append(event)
         else:

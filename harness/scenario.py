@@ -8,29 +8,37 @@ them (`harness.scenario_reference`). A file is read whole and all its errors are
 import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from harness.errors import UsageError
-from harness.scenario_checks import Conflict, Finding, conflicts
+from harness.scenario_checks import conflicts
 from harness.scenario_errors import findings_of, lookup
 from harness.scenario_file import Document, KeyPath, dotted, find, parse, read, shipped
+from harness.scenario_findings import Conflict, Finding
+from harness.scenario_models import (
+    DEFAULT_KAFKA,
+    Broker,
+    ClientSpec,
+    Consumer,
+    Drain,
+    Fault,
+    Group,
+    Keys,
+    Member,
+    Messages,
+    Planted,
+    Producer,
+    Restarts,
+    Topic,
+)
 
-__all__ = ["Scenario", "dump", "find", "json_schema", "load", "shipped"]
+__all__ = ["DEFAULT_KAFKA", "Broker", "Scenario", "dump", "find", "json_schema", "load", "shipped"]
 
 HINT = "`harness schema` prints the format; scenarios/README.md explains every key."
-DEFAULT_KAFKA = "4.3.1"
 
 # Option of the command line for each key that it can override.
 OPTIONS: Mapping[str, tuple[str, KeyPath]] = {
@@ -42,6 +50,7 @@ OPTIONS: Mapping[str, tuple[str, KeyPath]] = {
     "broker": ("--broker", ("broker", "backend")),
 }
 
+<<<<<<< HEAD
 ClientSpec = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Settings = dict[str, Any]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -235,6 +244,8 @@ class Drain(Keys):
     idle_s: Seconds = Field(default=10, description="A consumer that then delivers nothing for so long is stopped.")
     limit_s: Seconds = Field(default=3_600, description="In no case does consuming last longer.")
 
+=======
+>>>>>>> h5
 
 class Scenario(Keys):
     """One scenario. `name` is the stem of its file."""
@@ -261,6 +272,14 @@ class Scenario(Keys):
     size_bytes: int = Field(ge=8, le=10 * 2**20, description="Size of each message's value.")
     producer: Producer = Field(default_factory=Producer, description="Who writes the messages.")
     consumer: Consumer = Field(default_factory=Consumer, description="How the client under test is set up.")
+    group: Group | None = Field(
+        default=None, description="The consumer group; null: one consumer, as its library is made."
+    )
+    members: dict[str, Member] | None = Field(
+        default=None, description="The group's members by name, each with its script; null: the plain loop."
+    )
+    topic: Topic = Field(default_factory=Topic, description="The topic that is written and read.")
+    faults: list[Fault] = Field(default_factory=list, description="What is done to the group while it reads.")
     restarts: Restarts | None = Field(default=None, description="Orderly restarts of the consumer; null: none.")
     record: Literal["loss", "throughput"] = Field(
         default="loss",
@@ -356,9 +375,17 @@ def blocks() -> dict[KeyPath, dict[str, FieldInfo]]:
 def _blocks(model: type[Keys], path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, FieldInfo]]]:
     yield path, model.model_fields
     for key, info in model.model_fields.items():
-        for part in get_args(info.annotation) or (info.annotation,):
-            if isinstance(part, type) and issubclass(part, Keys):
-                yield from _blocks(part, (*path, key))
+        for inner, deeper in _models(info.annotation):
+            yield from _blocks(inner, (*path, key, *deeper))
+
+
+def _models(annotation: Any) -> Iterator[tuple[type[Keys], KeyPath]]:
+    """The blocks in an annotation; `*` leads to those that a list has, or a mapping by name."""
+    if isinstance(annotation, type) and issubclass(annotation, Keys):
+        yield annotation, ()
+    deeper = ("*",) if get_origin(annotation) in (list, dict) else ()
+    for part in get_args(annotation):
+        yield from ((model, (*deeper, *path)) for model, path in _models(part))
 
 
 @functools.cache

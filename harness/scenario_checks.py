@@ -4,25 +4,15 @@ Each check looks only at keys that are right by themselves (a wrong or missing o
 both sorts in one file can be told at once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from harness import group_checks, member_checks
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 from harness.scenario_file import KeyPath, dotted
-
-# Called with the parts of a key: the value that holds there, or None.
-Lookup = Callable[..., Any]
-
-
-class Finding(NamedTuple):
-    """One thing wrong: the key, what is wrong, and other keys that the user could just as well change."""
-
-    key: KeyPath
-    what: str
-    also: tuple[KeyPath, ...] = ()
-
+from harness.scenario_findings import Finding, Lookup, spec_at
 
 CLIENT_KEYS = (("client",), ("producer", "client"))
 
@@ -58,14 +48,6 @@ OWN_SETTINGS: Mapping[str, str] = {
 }
 
 
-class Conflict(ValueError):
-    """Keys that do not fit together; a ValueError, so that pydantic reports it among its own."""
-
-    def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("; ".join(f"{dotted(finding.key)}: {finding.what}" for finding in findings))
-        self.findings = findings
-
-
 def conflicts(get: Lookup) -> list[Finding]:
     """Everything that does not fit together."""
     return [finding for check in CHECKS for finding in check(get)]
@@ -94,11 +76,8 @@ def _api(get: Lookup) -> Iterator[Finding]:
 
 def _library(get: Lookup, path: KeyPath) -> str | None:
     """The library that a client's spec names; None where there is no right one."""
-    text = get(*path)
-    try:
-        return None if text is None else parse_spec(text).library
-    except UsageError:
-        return None  # Told by the check of the specs themselves.
+    spec = spec_at(get, path)
+    return None if spec is None else spec.library
 
 
 def _restarts(get: Lookup) -> Iterator[Finding]:
@@ -171,9 +150,12 @@ def _drain(get: Lookup) -> Iterator[Finding]:
 
 
 def _settings(get: Lookup) -> Iterator[Finding]:
-    for side in ("producer", "consumer"):
-        for name, value in (get(side, "settings") or {}).items():
-            path = (side, "settings", name)
+    members = get("members")
+    named = [("members", name) for name in members] if isinstance(members, dict) else []
+    for side in (("producer",), ("consumer",), *named):
+        settings = get(*side, "settings")
+        for name, value in (settings if isinstance(settings, dict) else {}).items():
+            path: KeyPath = (*side, "settings", name)
             plain = name.replace(".", "_")
             if plain in OWN_SETTINGS:
                 yield Finding(path, f"not a scenario's to set: {OWN_SETTINGS[plain]}")
@@ -189,4 +171,8 @@ def _is_setting(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | str)
 
 
+<<<<<<< HEAD
 CHECKS = (_clients, _api, _restarts, _planted, _transactions, _drain, _settings)
+=======
+CHECKS = (_clients, _api, _restarts, _planted, _drain, _settings, *member_checks.CHECKS, *group_checks.CHECKS)
+>>>>>>> h5

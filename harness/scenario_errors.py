@@ -6,8 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.scenario_checks import Conflict, Finding, Lookup, conflicts
+from harness.scenario_checks import conflicts
 from harness.scenario_file import Document, KeyPath, dotted, near
+from harness.scenario_findings import Conflict, Finding, Lookup, short
+from harness.scenario_findings import described as describe
 
 Blocks = Mapping[KeyPath, Mapping[str, Any]]
 
@@ -37,7 +39,7 @@ def findings_of(
 def lookup(values: Any, defaults: Any = None, wrong: Sequence[KeyPath] = ()) -> Lookup:
     """How the checks ask for a key: its value, its default where it is left out, None where it is wrong."""
 
-    def get(*path: str) -> Any:
+    def get(*path: str | int) -> Any:
         if any(path[: len(bad)] == bad for bad in wrong):
             return None
         return _at(values, path, _at(defaults, path, None))
@@ -45,24 +47,34 @@ def lookup(values: Any, defaults: Any = None, wrong: Sequence[KeyPath] = ()) -> 
     return get
 
 
-def _at(tree: Any, path: tuple[str, ...], otherwise: Any) -> Any:
+def _at(tree: Any, path: KeyPath, otherwise: Any) -> Any:
     for part in path:
-        if not isinstance(tree, Mapping) or part not in tree:
+        in_list = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        if not in_list and not (isinstance(tree, Mapping) and part in tree):
             return otherwise
         tree = tree[part]
     return tree
 
 
+def pattern(path: KeyPath) -> KeyPath:
+    """A path as the blocks know it: `*` for the number in a list, and for a member's name."""
+    return tuple(
+        "*" if isinstance(part, int) or (place == 1 and path[0] == "members") else part
+        for place, part in enumerate(path)
+    )
+
+
 def _words(path: KeyPath, entry: dict[str, Any], document: Document, blocks: Blocks) -> str:
     kind, value, limits = entry["type"], entry["input"], entry.get("ctx", {})
     written = document.written.get(path)
-    described = _described(value, written)
+    described = describe(value, written)
     words: dict[str, Callable[[], str]] = {
         "extra_forbidden": lambda: _unknown_key(path, blocks),
         "missing": lambda: _missing(path, described),
         "literal_error": lambda: _none_of(value, described, limits["expected"]),
-        "model_type": lambda: f"expected a block of keys ({', '.join(blocks[path])}), found {described}",
+        "model_type": lambda: f"expected a block of keys ({', '.join(blocks[pattern(path)])}), found {described}",
         "dict_type": lambda: f"expected a block of `name: value` lines, found {described}",
+        "list_type": lambda: f"expected a list, found {described}",
         "tuple_type": lambda: f"expected a pair such as [100, 1200], found {described}",
         "too_long": lambda: f"expected a pair such as [100, 1200], found {described}",
         "int_type": lambda: f"expected a whole number, found {described}",
@@ -79,33 +91,13 @@ def _words(path: KeyPath, entry: dict[str, Any], document: Document, blocks: Blo
     return words[kind]() if kind in words else str(entry["msg"])
 
 
-def _described(value: Any, written: str | None) -> str:
-    """What was found, as it was written: 2.10 stays 2.10, which YAML reads as 2.1."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return written if written is not None else str(value).lower()
-    if isinstance(value, int | float):
-        return written if written is not None else f"{value}"
-    if isinstance(value, str):
-        return f'"{_short(value)}"'
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return "a block of keys"
-
-
 def _plain(limit: float) -> str:
     """A limit of a number of seconds is a float to pydantic, also where it is whole."""
     return f"{int(limit):,}" if limit == int(limit) else f"{limit:,}"
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:59] + "…"
-
-
 def _unknown_key(path: KeyPath, blocks: Blocks) -> str:
-    here = blocks.get(path[:-1], {})
+    here = blocks.get(pattern(path[:-1]), {})
     word = str(path[-1])
     if suggestion := near(word, here):
         return f"unknown key{suggestion}"
@@ -131,5 +123,5 @@ def _not_text(path: KeyPath, value: Any, written: str | None, described: str) ->
     if path == ("broker", "kafka") and isinstance(value, int | float):
         return f'{described} is a number to YAML; quote it, with all three numbers, such as "4.3.1"'
     if written is not None and value is not None:
-        return f'expected text, found {described}; quote it: "{_short(written)}"'
+        return f'expected text, found {described}; quote it: "{short(written)}"'
     return f"expected text, found {described}"

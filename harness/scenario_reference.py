@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.rundir import write_text
 from harness.scenario import defaults, json_schema, load
 from harness.scenario_file import shipped, shipped_folder
+from harness.script import STEPS
 
 WRONG = """\
 about: Does it lose anything?
@@ -30,7 +31,13 @@ restarts: {count: 20, after: [100, 1200]}
 
 def with_tables(text: str) -> str:
     """The README with its tables made anew; what stands outside of the markers stays."""
-    tables = {"keys": keys_table(), "files": files_table(), "calls": calls_table(), "errors": errors_example()}
+    tables = {
+        "keys": keys_table(),
+        "files": files_table(),
+        "calls": calls_table(),
+        "errors": errors_example(),
+        "steps": steps_table(),
+    }
     for marker, table in tables.items():
         block = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
         text, found = block.subn(lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}", text)  # type: ignore[misc]
@@ -62,6 +69,14 @@ def calls_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def steps_table() -> str:
+    rows = ["| step | value | what it does |", "| --- | --- | --- |"]
+    for kind in STEPS.values():
+        takes = f"{kind.takes}, or none" if kind.bare and kind.takes else kind.takes or "none"
+        rows.append(f"| `{kind.word}` | {takes} | {kind.about} |")
+    return "\n".join(rows) + "\n"
+
+
 def errors_example() -> str:
     """A file with six mistakes, and what is said about them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -86,17 +101,29 @@ def _rows(
 ) -> Iterator[tuple[str, str, str, str]]:
     for key, found in block["properties"].items():
         parts = [_resolved(part, schema) for part in found.get("anyOf", [found])]
-        inner = next((part for part in parts if "properties" in part), None)
+        inner, deeper = _inner(parts, schema)
         if key in block.get("required", ()):
             default = "required"
-        elif values is not None and inner is not None and values[key] is not None:
+        elif values is not None and inner is not None and isinstance(values[key], dict):
             default = ""
         else:
             default = f"`{_yaml(values[key] if values is not None else found.get('default'))}`"
         kinds = ", ".join(_kind(part) for part in parts if part.get("type") != "null")
         yield f"{prefix}{key}", kinds, default, found.get("description") or parts[0]["description"]
         if inner is not None:
-            yield from _rows(schema, inner, f"{prefix}{key}.", None if values is None else values.get(key))
+            held = values.get(key) if isinstance(values, dict) and not deeper else None
+            yield from _rows(schema, inner, f"{prefix}{key}.{deeper}", held)
+
+
+def _inner(parts: list[dict[str, Any]], schema: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The block of keys that a key holds, and `*.` where it holds a list of such blocks or names with one each."""
+    for part in parts:
+        if "properties" in part:
+            return part, ""
+        many = part.get("items") if part.get("type") == "array" else part.get("additionalProperties")
+        if isinstance(many, dict) and "$ref" in many:
+            return _resolved(many, schema), "*."
+    return None, ""
 
 
 def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -114,9 +141,19 @@ def _kind(part: dict[str, Any]) -> str:
             above = "above " if "exclusiveMinimum" in part else ""
             return f"{kind}, {above}{low:,} to {part['maximum']:,}"
         case "array":
-            return "[low, high]"
+            return (
+                "[low, high]"
+                if "prefixItems" in part
+                else "list of blocks"
+                if "$ref" in part["items"]
+                else "list of steps"
+            )
+        case "object" if "properties" in part:
+            return "keys below"
         case "object":
-            return "keys below" if "properties" in part else "`name: value` lines"
+            return "blocks by name" if isinstance(part.get("additionalProperties"), dict) else "`name: value` lines"
+        case "boolean":
+            return "true, false"
     return 'text such as `"4.3.1"`' if "pattern" in part else "text"
 
 
@@ -126,6 +163,8 @@ def _yaml(value: Any) -> str:
             return "null"
         case str():
             return f'"{value}"' if re.fullmatch(r"[0-9.]+", value) else value
+        case bool():
+            return str(value).lower()
         case float():
             return f"{value:g}"
     return str(value)

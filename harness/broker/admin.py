@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
 from typing import Any, Self
 
 from harness.broker.base import Connection
@@ -21,6 +22,14 @@ FAMILIES = ("confluent-kafka", "kafka-python")
 
 class _NotYet(HarnessError):
     """The broker knows the partition and does not serve it yet."""
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """A group as its broker tells of it; `members`: by client id, the partitions that each was assigned."""
+
+    state: str
+    members: dict[str, frozenset[int]]
 
 
 class Admin:
@@ -105,6 +114,23 @@ class Admin:
         start, end = offsets
         return {partition: (start[partition], end[partition]) for partition in sorted(found.partitions)}
 
+    def add_partitions(self, topic: str, *, total: int) -> None:
+        """Give a topic more partitions, `total` in all, and wait until each is served."""
+        from confluent_kafka.admin import NewPartitions
+
+        doing = f"adding partitions to {topic}"
+        self._result(
+            doing,
+            lambda client: client.create_partitions([NewPartitions(topic, total)], request_timeout=self.timeout_s)[
+                topic
+            ],
+        )
+        deadline = time.monotonic() + self.timeout_s
+        while len(self.end_offsets(topic)) < total:
+            if time.monotonic() > deadline:
+                raise self._error(doing, f"after {self.timeout_s:g} s not every partition was there")
+            time.sleep(0.02)
+
     # ---- groups ------------------------------------------------------------------------------------------------------
 
     def stored_offsets(
@@ -150,6 +176,51 @@ class Admin:
                 if not error.retriable or time.monotonic() > deadline:
                     raise self._error(doing, str(error) or type(error).__name__) from error
             time.sleep(0.05)
+
+    def describe_group(self, group: str, topic: str, *, protocol: str = "classic") -> GroupView:
+        """Who is in a group and owns what, as the broker tells. A group that it does not know has no members."""
+        if protocol == "consumer":
+            return self._described_by_confluent(group, topic)
+        return self._described_by_kafka_python(group, topic)
+
+    def _described_by_kafka_python(self, group: str, topic: str) -> GroupView:
+        from kafka.errors import KafkaError
+
+        doing = f"asking who is in group {group}"
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                told = self._kafka_python_client().describe_groups([group])[group]
+                break
+            except KafkaError as error:
+                if not error.retriable or time.monotonic() > deadline:
+                    raise self._error(doing, str(error) or type(error).__name__) from error
+            time.sleep(0.05)
+        owned = {}
+        for member in told["members"]:
+            assigned = member["member_assignment"]
+            # While the group rebalances nothing is assigned: no bytes, and nothing to decode.
+            topics = assigned["assigned_partitions"] if isinstance(assigned, dict) else ()
+            owned[str(member["client_id"])] = frozenset(
+                partition for part in topics if part["topic"] == topic for partition in part["partitions"]
+            )
+        return GroupView(str(told["group_state"]), owned)
+
+    def _described_by_confluent(self, group: str, topic: str) -> GroupView:
+        """For groups of the consumer protocol, which kafka-python's question does not find."""
+        # Asked of a group without a coordinator, admin questions have ended this process (see _stored_by_confluent).
+        self._stored_by_confluent(group, topic, [0])
+        told = self._result(
+            f"asking who is in group {group}",
+            lambda client: client.describe_consumer_groups([group], request_timeout=self.timeout_s)[group],
+        )
+        owned = {
+            str(member.client_id): frozenset(
+                part.partition for part in member.assignment.topic_partitions if part.topic == topic
+            )
+            for member in told.members
+        }
+        return GroupView(str(told.state.name), owned)
 
     # ---- connections -------------------------------------------------------------------------------------------------
 

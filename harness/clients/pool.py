@@ -84,6 +84,8 @@ class Worker:
         self.closing = False
         self.ended: dict[str, Any] | None = None
         self.errors: list[dict[str, Any]] = []
+        self.step: dict[str, Any] | None = None
+        self._told: list[str] = []
         self._buffer = b""
         self._eof = False
         self._hung = False
@@ -151,8 +153,17 @@ class Worker:
             self.closing = True
         elif kind == "ended":
             self.ended = data
+        elif kind == "step":
+            self.step = data
+        elif kind == "told":
+            self._told.append(str(data.get("word")))
         else:
             self._error(f"control line of unknown type {kind!r}")
+
+    def told(self) -> list[str]:
+        """The words that it has told since this was asked last."""
+        words, self._told = self._told, []
+        return words
 
     def _error(self, text: str) -> None:
         self.errors.append({"type": "error", "where": "control", "error": text, "fatal": True})
@@ -186,6 +197,15 @@ class Worker:
         self._signalled = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
+
+    def freeze(self) -> None:
+        """Stop the process where it is, as `signal` would; it is not asked, and does not notice."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGCONT)
 
     def stop(self, *, timeout_s: float = STOP_GRACE_S) -> WorkerEnd:
         """Ask it to end in order; then SIGTERM; then, its stack written to its log, SIGKILL."""

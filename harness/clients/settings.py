@@ -45,6 +45,8 @@ LINGER_MS = 5
 # Without idempotence a retry may write twice; one request in flight keeps the order at least.
 RETRIES = 10
 
+DECIDED_BY_BROKER = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+
 # librdkafka wants a group's name even of a member that assigns itself. Such a member never commits.
 NO_GROUP = "harness-no-group"
 
@@ -67,7 +69,67 @@ def consumer_settings(
                 made["request_timeout_ms"] = REQUEST_TIMEOUT_MS
         case _:
             made = {}
+    if extra.get("group.protocol") == "consumer":
+        # The broker decides these then, and librdkafka refuses them.
+        made = {name: value for name, value in made.items() if name not in DECIDED_BY_BROKER}
     return {**made, **extra}
+
+
+def group_settings(
+    spec: ClientSpec,
+    *,
+    protocol: str | None = None,
+    assignor: str | None = None,
+    instance: str | None = None,
+    session_timeout_ms: int | None = None,
+    max_poll_interval_ms: int | None = None,
+    heartbeat_interval_ms: int | None = None,
+) -> Settings:
+    """What a scenario says of the group; `instance` is the group.instance.id of a static member.
+
+    kafka-python and aiokafka want classes of assignors: they get names, of which the worker's adapter makes classes.
+    """
+    if spec.client.family == "librdkafka":
+        strategy = "group.remote.assignor" if protocol == "consumer" else "partition.assignment.strategy"
+        named: Settings = {
+            "group.protocol": protocol,
+            strategy: assignor,
+            "group.instance.id": instance,
+            "session.timeout.ms": session_timeout_ms,
+            "max.poll.interval.ms": max_poll_interval_ms,
+            "heartbeat.interval.ms": heartbeat_interval_ms,
+        }
+    else:
+        named = {
+            "partition_assignment_strategy": None if assignor is None else [assignor],
+            "group_instance_id": instance,
+            "session_timeout_ms": session_timeout_ms,
+            "max_poll_interval_ms": max_poll_interval_ms,
+            "heartbeat_interval_ms": heartbeat_interval_ms,
+        }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def commit_settings(spec: ClientSpec, *, mode: str, interval_ms: int | None = None) -> Settings:
+    """Who commits: the library by itself, or the application, which then gets no help."""
+    library_commits = mode in ("auto", "store_offsets")
+    interval = interval_ms if library_commits else None
+    if spec.client.family == "librdkafka":
+        made: Settings = {"enable.auto.commit": library_commits, "auto.commit.interval.ms": interval}
+        if mode == "store_offsets":
+            made["enable.auto.offset.store"] = False
+    elif spec.client.family == "kafka-python":
+        made = {"enable_auto_commit": library_commits, "auto_commit_interval_ms": interval}
+    else:
+        made = {}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def client_id_setting(spec: ClientSpec, name: str) -> Settings:
+    """The name by which the broker tells of this client."""
+    if spec.client.family == "null":
+        return {}
+    return {"client.id" if spec.client.family == "librdkafka" else "client_id": name}
 
 
 def producer_settings(spec: ClientSpec, *, defaults: Defaults, extra: Settings) -> Settings:

@@ -151,4 +151,4 @@ def tell(consumption, what, value):
     elif what == TOLD:
         consumption.control.send({"type": "told", "word": value})
     elif what == PROCESSED and consumption.notes_offsets:
-        consumption.event({"type": "processed", "member": consumption.worker, "messages": value})
+        consumption.event({"type": "processed", "member": consumption.worker, "messages": value, "within": True})

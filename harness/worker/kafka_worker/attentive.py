@@ -53,7 +53,7 @@ class Attentive:
         while events:
             t_ns, data = events.popleft()
             if data["type"] == "commit":
-                self.event_of_client(t_ns, data)
+                self.event_of_client(t_ns, dict(data, within=True))
             else:
                 kept.append((t_ns, data))
         events.extendleft(reversed(kept))

@@ -1,0 +1,18 @@
+"""What is done to a group while it reads: one kind of fault a file, each with a proof that it had an effect."""
+
+from typing import Any
+
+from harness.faults.add_partitions import AddPartitions
+from harness.faults.base import Fault
+from harness.faults.freeze import Freeze
+from harness.faults.kill import Kill
+from harness.faults.schedule import schedule
+
+__all__ = ["Fault", "faults_of", "schedule"]
+
+KINDS: dict[str, type[Fault]] = {"kill": Kill, "freeze": Freeze, "add_partitions": AddPartitions}
+
+
+def faults_of(plans: list[dict[str, Any]]) -> list[Fault]:
+    """Faults as they were scheduled, ready to be played."""
+    return [KINDS[plan["kind"]](plan) for plan in plans]

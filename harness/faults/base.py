@@ -1,0 +1,130 @@
+"""What all faults share: waiting for what sets them off, telling of their phases, and going again.
+
+A fault never blocks for long: the group gives it a turn every few milliseconds. Each phase is an event in the journal:
+injecting, injected with what proves that it had an effect, and where it is undone, healing and healed. One that came to
+nothing says so by an `injected` without effect, and the verdict is UNKNOWN.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.group import Group
+    from harness.members import Member
+
+ASK_S = 0.25
+"""How often the broker is asked about the group while a proof is looked for."""
+
+
+class Fault:
+    """One fault of the schedule, all its times."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.plan = plan
+        self.name = str(plan["fault"])
+        self.left = int(plan["times"])
+        self.due_at: float | None = None  # set off: when it begins
+        self.acting = False
+        self.asked_at = 0.0
+
+    # ---- what a kind of fault does ---------------------------------------------------------------------------------
+
+    def begin(self, group: "Group", now: float) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+    def go_on(self, group: "Group", now: float) -> bool:
+        """Look for the proof, undo it; True when it is over."""
+        raise NotImplementedError
+
+    def give_up(self, group: "Group") -> None:
+        """The group is over while it lasts: undo it, and tell what is known."""
+        raise NotImplementedError
+
+    def holds(self, member: "Member") -> bool:
+        """Whether it keeps this member from doing anything just now."""
+        return False
+
+    @property
+    def restarts_soon(self) -> bool:
+        """Whether a process is still to come from it, although none is left."""
+        return False
+
+    # ---- when ------------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether the group should not be given up for it."""
+        return self.acting or self.due_at is not None
+
+    def turn(self, group: "Group", now: float) -> None:
+        if self.left > 0 and self.due_at is None and not self.acting and self.set_off(group, now):
+            self.due_at = now + self.plan["after_s"]
+        if self.due_at is not None and now >= self.due_at:
+            self.due_at, self.acting = None, True
+            self.tell(group, "injecting")
+            self.begin(group, now)
+        if self.acting and self.go_on(group, now):
+            self.acting = False
+            self.left -= 1
+            if self.left > 0:
+                self.due_at = now + self.plan["every_s"]
+
+    def set_off(self, group: "Group", now: float) -> bool:
+        """Whether what it waits for has come."""
+        ((trigger, value),) = self.plan["when"].items()
+        if trigger == "word":
+            return value in group.words
+        if trigger == "deliveries":
+            return bool(self.deliveries(group) >= value)
+        if trigger == "progress":
+            return bool(group.deliveries * 100 >= value * group.bench.scenario.messages)
+        return bool(now - group.began >= value)
+
+    def deliveries(self, group: "Group") -> int:
+        """Of the member that it is about, or else of all."""
+        return group.deliveries
+
+    def finish(self, group: "Group") -> None:
+        """The group is over: tell of what lasts, and of what never came."""
+        if self.acting:
+            self.acting = False
+            self.left -= 1
+            self.give_up(group)
+        if self.left > 0:
+            self.tell(group, "injecting")
+            self.tell(group, "injected", why="the group was done before it came to that")
+        self.left, self.due_at = 0, None
+
+    def tell(self, group: "Group", phase: str, effect: str | None = None, why: str | None = None) -> None:
+        """One event; `why` says what kept it from having an effect."""
+        reason = {} if why is None else {"why": why}
+        group.bench.journal.write("fault", fault=self.name, phase=phase, effect=effect, **reason)
+
+    def may_ask(self, now: float) -> bool:
+        """Whether it is time to ask the broker again."""
+        if now - self.asked_at < ASK_S:
+            return False
+        self.asked_at = now
+        return True
+
+
+class MemberFault(Fault):
+    """A fault about one member."""
+
+    def member(self, group: "Group") -> "Member":
+        return group.member(str(self.plan["target"]))
+
+    def deliveries(self, group: "Group") -> int:
+        return self.member(group).deliveries
+
+
+def assigns_itself(member: "Member") -> bool:
+    """Whether its process takes partitions by itself, so that no group knows of it."""
+    return any(step["do"] == "assign" for step in member.part.script or ())
+
+
+def numbers(partitions: "set[int] | frozenset[int]") -> str:
+    """`partitions 0, 2`, for a person."""
+    if not partitions:
+        return "no partition"
+    return f"partition{'s' if len(partitions) > 1 else ''} {', '.join(map(str, sorted(partitions)))}"

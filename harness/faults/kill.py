@@ -1,0 +1,85 @@
+"""SIGKILL to a member's process, and perhaps a new process in its place.
+
+It bit if the process ended by that signal while the broker counted it among the group's members (or it had taken its
+partitions by itself), and while there was something left to read or to commit.
+"""
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+from harness import proc, script
+from harness.faults.base import MemberFault, assigns_itself, numbers
+
+if TYPE_CHECKING:
+    from harness.clients.pool import Worker
+    from harness.group import Group
+    from harness.members import Member
+
+END_S = 5
+"""A process that was killed is gone at once; the kernel may take a moment to give back its memory."""
+
+
+class Kill(MemberFault):
+    """`kill: a`"""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        super().__init__(plan)
+        self.restart_at: float | None = None
+
+    @property
+    def restarts_soon(self) -> bool:
+        return self.restart_at is not None
+
+    def begin(self, group: "Group", now: float) -> None:
+        member = self.member(group)
+        worker = member.worker
+        if worker is None or worker.finished():
+            self.tell(group, "injected", why=f"{member.name} had no process then")
+            return
+        effect, why = self._proof_before(group, member, worker)
+        member.killed = worker
+        worker.signal(signal.SIGKILL)
+        gone = proc.wait_until(worker.finished, timeout_s=END_S, poll_s=0.005)
+        if not gone or worker.process.returncode != -signal.SIGKILL:
+            effect, why = None, f"{worker.name} did not end by SIGKILL"
+        self.tell(group, "injected", effect, why)
+        group.disturbed()
+        if self.plan["restart_after_s"] is not None and gone:
+            self.restart_at = now + self.plan["restart_after_s"]
+
+    def _proof_before(self, group: "Group", member: "Member", worker: "Worker") -> tuple[str | None, str | None]:
+        """What it will have hit, or why it will hit nothing: asked of the broker just before."""
+        if member.is_closing():
+            return None, f"{worker.name} was closing already"
+        handed, messages = group.deliveries, group.bench.scenario.messages
+        if handed >= messages and not group.lag():
+            return None, "everything was read and committed already"
+        what = f"{worker.name} ended by SIGKILL, after {member.deliveries:,} deliveries"
+        if assigns_itself(member):
+            return f"{what}, with partitions that it had taken by itself", None
+        owned = group.view().members.get(worker.name)
+        if owned is None:
+            return None, f"{worker.name} was no member of the group then"
+        return f"{what}, as a member of the group that owned {numbers(owned)}", None
+
+    def go_on(self, group: "Group", now: float) -> bool:
+        if self.restart_at is None:
+            return True
+        member = self.member(group)
+        if now < self.restart_at or member.worker is not None:
+            return False
+        self.restart_at = None
+        self.tell(group, "healing")
+        group.start(member, next_part(member))
+        self.tell(group, "healed")
+        return True
+
+    def give_up(self, group: "Group") -> None:
+        self.restart_at = None
+
+
+def next_part(member: "Member") -> Any:
+    """What the new process does: it subscribes as the old one did, and reads to the end."""
+    from harness.members import Part
+
+    return Part() if member.part.script is None else Part(script.again(member.part.script))

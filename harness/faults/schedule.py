@@ -1,0 +1,35 @@
+"""Pure: the faults of a scenario with everything drawn that is drawn by the seed; kept as faults.json in the run."""
+
+import random
+from typing import Any
+
+from harness.scenario import Scenario
+
+KINDS = ("kill", "freeze", "add_partitions")
+
+
+def schedule(scenario: Scenario) -> list[dict[str, Any]]:
+    """Each fault as plain JSON: its name, kind, target, and when. The same seed gives the same schedule."""
+    plans = []
+    for number, fault in enumerate(scenario.faults):
+        kind = next(kind for kind in KINDS if getattr(fault, kind) is not None)
+        target = getattr(fault, kind)
+        when = fault.when.model_dump(exclude_none=True)
+        if fault.when.random is not None:
+            low, high = fault.when.random
+            drawn = random.Random(f"{scenario.seed}:faults:{number}").uniform(low, high)
+            when = {"s": round(drawn, 3)}
+        plans.append(
+            {
+                "fault": f"{kind} {target}",
+                "kind": kind,
+                "target": target,
+                "when": when,
+                "after_s": fault.after_s,
+                "restart_after_s": fault.restart_after_s,
+                "for_s": fault.for_s,
+                "times": fault.times,
+                "every_s": fault.every_s,
+            }
+        )
+    return plans

@@ -1,0 +1,234 @@
+"""The consuming stage: all members at once, each with one process after the other, until the group is done.
+
+Here words are passed on between members, faults get their turn, and it is watched whether anybody still gets on. The
+group is over when nobody has been handed anything for too long (`drain`), or when everybody has done what it was to do.
+"""
+
+import time
+from collections.abc import Sequence
+
+from harness import script
+from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, note_end, note_stored, start
+from harness.broker.admin import GroupView
+from harness.clients.pool import WorkerEnd
+from harness.faults.base import Fault
+from harness.members import Member, Part, longest_batch_s
+
+Ends = dict[int, tuple[int, int]]
+
+
+class Group:
+    """The members of one run, from the first one's start to the last one's end."""
+
+    def __init__(self, bench: Bench, members: list[Member], ends: Ends, faults: Sequence[Fault] = ()) -> None:
+        self.bench = bench
+        self.members = members
+        self.ends = ends
+        self.faults = faults
+        self.words: list[str] = []
+        self.began = self.changed_at = time.monotonic()
+        self.deadline = self.began + bench.scenario.drain.limit_s
+        self.settled_at = 0.0
+        self.over = False
+        self.crashed = False  # whether the process that ended last had an accident
+        self.application_s = longest_batch_s(bench.scenario)
+
+    def run(self) -> None:
+        try:
+            while self._goes_on():
+                self._turn()
+                time.sleep(POLL_S)
+        finally:
+            for fault in self.faults:
+                fault.finish(self)
+        broker_alive(self.bench)
+        if not self.over and not self.crashed:
+            self.bench.journal.write("drained", waited_s=0, lag=lag(self.bench, self.ends))
+
+    def _goes_on(self) -> bool:
+        if self.over:
+            return False
+        busy = any(member.worker is not None or member.parts for member in self.members)
+        return busy or any(fault.restarts_soon for fault in self.faults)
+
+    def _turn(self) -> None:
+        self._start_next()
+        for member in self.members:
+            self._listen(member)
+        broker_alive(self.bench)
+        now = time.monotonic()
+        for fault in self.faults:
+            fault.turn(self, now)
+        for member in self.members:
+            if member.worker is not None and member.worker.finished():
+                self._ended(member, member.worker.end())
+        self._start_next()
+        self._show()
+        now = time.monotonic()
+        self._close_in_time(now)
+        waited_s = now - self.changed_at
+        idle = self._idle(now)
+        if idle or now > self.deadline:
+            self._end(waited_s, progressing=not idle)
+
+    # ---- members -------------------------------------------------------------------------------------------------
+
+    def member(self, name: str) -> Member:
+        return next(member for member in self.members if member.name == name)
+
+    def _start_next(self) -> None:
+        for member in self.members:
+            if member.worker is None and member.parts:
+                self.start(member, member.parts.pop(0))
+
+    def start(self, member: Member, part: Part) -> None:
+        """Start a member's next process, and tell it what was told before."""
+        name = member.next_name()
+        member.part, member.closing_at, member.counted = part, None, 0
+        given = member.given
+        member.worker = start(self.bench, member.env, member.config(self.bench, name, part), given=given)
+        member.started += 1
+        self.changed_at = time.monotonic()
+        if part.script is not None:
+            for word in self.words:
+                member.worker.send({"cmd": "word", "word": word})
+
+    def _listen(self, member: Member) -> None:
+        """Take what a member's process tells: words, steps, and how much it was handed."""
+        worker = member.worker
+        if worker is None:
+            return
+        before = worker.step
+        worker.poll()
+        count = worker.watch_count()[0]
+        if count != member.counted or worker.step is not before:
+            member.counted, self.changed_at = count, time.monotonic()
+        if member.closing_at is None and member.is_closing():
+            member.closing_at = time.monotonic()
+        for word in worker.told():
+            # A worker may know itself only by its own name; the member is what others mean.
+            own = f"{worker.name} busy"
+            self.tell(f"{member.name} busy" if word == own else word)
+
+    def tell(self, word: str) -> None:
+        """Pass a word on to everybody who may wait for it, the one who told it included."""
+        self.words.append(word)
+        self.changed_at = time.monotonic()
+        for member in self.members:
+            if member.worker is not None and member.part.script is not None:
+                member.worker.send({"cmd": "word", "word": word})
+
+    def _ended(self, member: Member, end: WorkerEnd) -> None:
+        """A member's process is gone: note how, and what the group had stored then, before anybody goes on."""
+        worker = member.worker
+        assert worker is not None
+        self._listen(member)
+        doing = member.doing()
+        meant = end.status == "killed" and (member.killed is worker or self._dies_as_planted(member))
+        member.handed, member.counted = member.handed + member.counted, 0
+        note_end(self.bench, worker, end, fatal=False, planted=meant)
+        if end.status == "hung" and doing is not None:
+            what = f"{worker.name} hung in step {doing[0]}, {script.in_words(doing[1])}"
+            self.bench.journal.write("torn", why=what)
+        note_stored(self.bench)
+        member.worker = None
+        self.changed_at = time.monotonic()
+        self.crashed = end.status != "ended" and not meant
+        if self.crashed or member.killed is worker:
+            member.parts.clear()
+        elif end.ended is not None and end.ended["why"] == "end_offsets" and member.part.script is None:
+            member.parts.clear()  # Nothing is left for the restarts that were still to come.
+        self.tell(f"{member.name} closed")
+
+    def _dies_as_planted(self, member: Member) -> bool:
+        """Whether this planted client kills itself on purpose: the scenario's own fault, and no accident."""
+        planted = self.bench.scenario.planted
+        return planted is not None and planted.fault == "in_flight" and member.part.stop_after is not None
+
+    # ---- watching ------------------------------------------------------------------------------------------------
+
+    @property
+    def deliveries(self) -> int:
+        return sum(member.deliveries for member in self.members)
+
+    def disturbed(self) -> None:
+        """A fault has taken a member from the group: it may be long until the others get its partitions."""
+        self.settled_at = time.monotonic() + self.bench.scenario.drain.start_s
+
+    def view(self) -> GroupView:
+        """The group as the broker tells of it."""
+        group = self.bench.scenario.group
+        protocol = "consumer" if group is not None and group.protocol == "consumer" else "classic"
+        return self.bench.admin.describe_group(self.bench.group, self.bench.topic, protocol=protocol)
+
+    def lag(self) -> dict[str, int]:
+        return lag(self.bench, self.ends)
+
+    def _show(self) -> None:
+        running = [member for member in self.members if member.worker is not None]
+        told = []
+        for member in running:
+            assert member.worker is not None
+            doing = member.doing()
+            told.append(member.worker.name + (f": {script.in_words(doing[1])}" if doing is not None else ""))
+        self.bench.progress.update("consume", self.deliveries, self.bench.scenario.messages, "; ".join(told))
+
+    def _close_in_time(self, now: float) -> None:
+        """End by force who takes too long in its client's own close()."""
+        for member in self.members:
+            worker = member.worker
+            if worker is None or member.closing_at is None or any(fault.holds(member) for fault in self.faults):
+                continue
+            if now - max(member.closing_at, self.settled_at) > CLOSE_S:
+                self._ended(member, worker.stop(timeout_s=STOP_S))
+
+    def _idle(self, now: float) -> bool:
+        """Whether nobody gets on any more. Who waits for a word is not idle, unless all do."""
+        running = [member for member in self.members if member.worker is not None]
+        if not running or any(fault.busy for fault in self.faults):
+            return False
+        if any(member.sleeps() or member.closing_at is not None for member in running):
+            return False
+        drain = self.bench.scenario.drain
+        acting = [member for member in running if not member.waits()]
+        # One that was handed nothing yet may still be waiting for its group to give up a dead member.
+        fresh = any(member.counted == 0 for member in acting)
+        patience_s = (drain.start_s if fresh else drain.idle_s) + self.application_s
+        return now - self.changed_at > patience_s and now > self.settled_at
+
+    # ---- ending --------------------------------------------------------------------------------------------------
+
+    def _end(self, waited_s: float, *, progressing: bool) -> None:
+        """The wait is over: note who was still waiting for what, before they are told to stop."""
+        self.over = True
+        bench = self.bench
+        for member in self.members:
+            self._note_unfinished(member, waited_s)
+        partitions = sorted(self.ends) if progressing else []
+        bench.journal.write("drained", waited_s=round(waited_s, 1), lag=lag(bench, self.ends), progressing=partitions)
+        for fault in self.faults:
+            fault.finish(self)
+        running = [(member, member.worker) for member in self.members if member.worker is not None]
+        for _, worker in running:
+            worker.send({"cmd": "stop"})
+        for member, worker in running:
+            self._ended(member, worker.stop(timeout_s=STOP_S))
+
+    def _note_unfinished(self, member: Member, waited_s: float) -> None:
+        """What a member did not come to do: its script would not have been run as it is written."""
+        worker, journal = member.worker, self.bench.journal
+        if worker is None:
+            return
+        alone = len(self.members) == 1
+        if member.counted == 0 and not member.waits() and (alone or self.deliveries == 0 or worker.errors):
+            said = f"; its last error: {worker.errors[-1]['error']}" if worker.errors else ", and it raised no error"
+            journal.write("torn", why=f"{worker.name} was handed nothing in {waited_s:.0f} s{said}")
+        doing = member.doing()
+        if doing is not None and doing[1]["do"] not in ("drain", "close"):
+            number, words = doing[0], script.in_words(doing[1])
+            why = f"{worker.name} was still in step {number}, {words}, when nothing had moved for {waited_s:.0f} s"
+            journal.write("torn", why=why)
+        if member.parts:
+            left = len(member.parts)
+            if member.parts[0].script is not None:
+                journal.write("torn", why=f"{member.name} was stopped with {left} more of its processes to come")

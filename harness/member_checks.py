@@ -1,0 +1,222 @@
+"""Pure: what is wrong with a scenario's members and their scripts, and with the faults that are done to them."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from harness import script
+from harness.clients.catalogue import CLIENTS
+from harness.clients.spec import parse_spec
+from harness.errors import UsageError
+from harness.scenario_file import KeyPath, near
+from harness.scenario_findings import Finding, Lookup, spec_at
+
+NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
+NAME_LENGTH_MAX = 40
+# Their workers would have the names of the producer's and the readers' own.
+TAKEN = ("p", "reader", "reader_committed")
+KINDS = ("kill", "freeze", "add_partitions")
+TRIGGERS = ("word", "deliveries", "progress", "s", "random")
+
+
+def _members(get: Lookup) -> Iterator[Finding]:
+    members = get("members")
+    if not isinstance(members, dict):
+        return
+    if not members:
+        yield Finding(("members",), "at least one member, such as `a:`")
+    for other, what in (
+        ("restarts", "members restart by their own `restart` steps; leave it out"),
+        ("planted", "a planted fault is made in the plain loop; leave `members` or it out"),
+    ):
+        if get(other):
+            yield Finding((other,), what, also=(("members",),))
+    for name in members:
+        path = ("members", name)
+        if not NAME.fullmatch(str(name)) or len(str(name)) > NAME_LENGTH_MAX:
+            yield Finding(
+                path, "a member's name begins with a letter and has letters a-z, digits and _ (not at its end)"
+            )
+        elif name in TAKEN:
+            yield Finding(path, f"this name is the harness's own; another, such as {name}a")
+        steps = get(*path, "steps")
+        if isinstance(steps, list):
+            yield from script.findings(steps, (*path, "steps"))
+            yield from _partitions_there(get, steps, (*path, "steps"))
+            yield from _listeners(get, steps, (*path, "steps"))
+        yield from _client(get, path)
+
+
+def _client(get: Lookup, path: KeyPath) -> Iterator[Finding]:
+    """A member's own client offers the scenario's call."""
+    spec, api = spec_at(get, (*path, "client")), get("api")
+    if get(*path, "client") is not None and spec is None:
+        try:
+            parse_spec(get(*path, "client"))
+        except UsageError as error:
+            yield Finding((*path, "client"), f"{error.what}. {error.hint}")
+    if spec is not None and api is not None and api not in CLIENTS[spec.library].apis:
+        offered = ", ".join(CLIENTS[spec.library].apis)
+        yield Finding((*path, "client"), f"{spec.library} has no {api}; it offers {offered}", also=(("api",),))
+
+
+def _partitions_there(get: Lookup, steps: list[Any], path: KeyPath) -> Iterator[Finding]:
+    partitions = get("partitions")
+    if partitions is None:
+        return
+    there = max([partitions, *(n for n in (get("faults", at, "add_partitions") for at in _faults(get)) if n)])
+    for number, raw in enumerate(steps):
+        step, wrong = script.read_step(raw)
+        for partition in () if step is None or wrong else step.get("partitions") or ():
+            if partition >= there:
+                what = f"there is no partition {partition}; there are {there}, from 0"
+                yield Finding((*path, number), what, also=(("partitions",),))
+
+
+def _listeners(get: Lookup, steps: list[Any], path: KeyPath) -> Iterator[Finding]:
+    if get("consumer", "commit", "mode") != "in_revoke":
+        return
+    for number, raw in enumerate(steps):
+        step, _ = script.read_step(raw)
+        if step is not None and step["do"] == "subscribe" and not step["listener"]:
+            what = "consumer.commit.mode in_revoke commits in the listener: subscribe: {listener: true}"
+            yield Finding((*path, number), what, also=(("consumer", "commit", "mode"),))
+
+
+# ---- words ---------------------------------------------------------------------------------------------------------
+
+
+def member_names(get: Lookup) -> list[str]:
+    """Who is in the group: the members, or c1, c2, …, or c alone."""
+    members = get("members")
+    if isinstance(members, dict) and members:
+        return [str(name) for name in members]
+    size = get("group", "size")
+    return [f"c{number}" for number in range(1, size + 1)] if isinstance(size, int) else ["c"]
+
+
+def _words(get: Lookup) -> Iterator[Finding]:
+    """Who waits for a word that nobody tells would wait until the end."""
+    members = get("members")
+    lists = {
+        name: steps
+        for name in (members if isinstance(members, dict) else ())
+        if isinstance(steps := get("members", name, "steps"), list)
+    }
+    by_name = {
+        name: script.told_by([raw for raw in steps if not script.read_step(raw)[1]]) for name, steps in lists.items()
+    }
+    known = {word for words in by_name.values() for word in words} | set(own_words(get))
+    for name, steps in lists.items():
+        for number, key, word in script.awaited(steps):
+            path: KeyPath = ("members", name, "steps", number, key)
+            if word not in known:
+                yield Finding(path, f'nobody tells "{word}"{_near(word, known)}')
+            elif _only_later(name, word, number, lists, by_name):
+                yield Finding(path, f'only {name} itself tells "{word}", and later than this')
+    for at in _faults(get):
+        word = get("faults", at, "when", "word")
+        if word is not None and word not in known:
+            yield Finding(("faults", at, "when", "word"), f'nobody tells "{word}"{_near(word, known)}')
+
+
+def own_words(get: Lookup) -> list[str]:
+    """The words that are told without a step."""
+    names = member_names(get)
+    busy = [f"{name} busy" for name in names] if get("consumer", "processing", "slow") else []
+    return [f"{name} closed" for name in names] + busy
+
+
+def _near(word: str, known: set[str]) -> str:
+    return near(word, sorted(known)) or f"; told are {', '.join(sorted(known))}"
+
+
+def _only_later(name: str, word: str, number: int, lists: dict[str, list[Any]], by_name: dict[str, list[str]]) -> bool:
+    others = any(word in words for other, words in by_name.items() if other != name)
+    if others or word not in by_name[name]:
+        return False
+    return word not in script.told_by(lists[name][:number])
+
+
+# ---- faults --------------------------------------------------------------------------------------------------------
+
+
+def _faults(get: Lookup) -> range:
+    faults = get("faults")
+    return range(len(faults)) if isinstance(faults, list) else range(0)
+
+
+def _fault(get: Lookup) -> Iterator[Finding]:
+    for at in _faults(get):
+        path: KeyPath = ("faults", at)
+        kinds = [kind for kind in KINDS if get(*path, kind) is not None]
+        if len(kinds) != 1:
+            yield Finding(path, f"exactly one of {', '.join(KINDS)}, found {', '.join(kinds) or 'none'}")
+            continue
+        yield from _when(get, path)
+        yield from _keys_of(get, path, kinds[0])
+        yield from _repeated(get, path, kinds[0])
+        if kinds[0] == "add_partitions":
+            yield from _more_partitions(get, path)
+        else:
+            yield from _target(get, path, kinds[0])
+
+
+def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:
+    if get(*path, "when") is None:
+        return  # Told as a missing key.
+    given = [trigger for trigger in TRIGGERS if get(*path, "when", trigger) is not None]
+    if len(given) != 1:
+        found = ", ".join(given) or "none"
+        yield Finding((*path, "when"), f"exactly one of {', '.join(TRIGGERS)}, found {found}")
+    drawn = get(*path, "when", "random")
+    if drawn is not None and not 0 <= drawn[0] <= drawn[1]:
+        yield Finding((*path, "when", "random"), f"[{drawn[0]:g}, {drawn[1]:g}]: seconds, the lower number first")
+    deliveries, messages = get(*path, "when", "deliveries"), get("messages")
+    if deliveries is not None and messages is not None and deliveries > messages:
+        what = f"{deliveries:,} deliveries never come: there are {messages:,} messages"
+        yield Finding((*path, "when", "deliveries"), what, also=(("messages",),))
+
+
+def _keys_of(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
+    for key, whose in (("restart_after_s", "kill"), ("for_s", "freeze")):
+        if get(*path, key) is not None and kind != whose:
+            yield Finding((*path, key), f"only {whose} has it")
+    if kind == "freeze" and get(*path, "for_s") is None:
+        yield Finding(path, "a freeze needs `for_s`: how long it lasts")
+
+
+def _repeated(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
+    times, every_s = get(*path, "times"), get(*path, "every_s")
+    if every_s is not None and (times is None or times < 2):
+        yield Finding((*path, "every_s"), "only with `times`, 2 or more")
+    if times is None or times < 2:
+        return
+    if kind == "add_partitions":
+        yield Finding((*path, "times"), "partitions are added once; write a second fault for more")
+    elif every_s is None:
+        yield Finding((*path, "times"), "needs `every_s`: how long after the one before")
+    if kind == "kill" and get(*path, "restart_after_s") is None:
+        yield Finding((*path, "times"), "needs `restart_after_s`: a process that was killed is not there a second time")
+
+
+def _more_partitions(get: Lookup, path: KeyPath) -> Iterator[Finding]:
+    now, then = get("partitions"), get(*path, "add_partitions")
+    if now is not None and then is not None and then <= now:
+        what = f"{then} in all, but there are {now} already; a number above that"
+        yield Finding((*path, "add_partitions"), what, also=(("partitions",),))
+
+
+def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
+    names, target = member_names(get), get(*path, kind)
+    if target is not None and target not in names:
+        shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+        yield Finding((*path, kind), f'there is no member "{target}"{near(target, names) or f"; there is {shown}"}')
+    if kind == "kill" and get("record") == "throughput":
+        what = "kill with record: throughput would lose the recording, which is in memory; use record: loss"
+        yield Finding((*path, kind), what, also=(("record",),))
+    if get("planted"):
+        yield Finding((*path, kind), "the planted client makes its own faults; leave `planted` or this out")
+
+
+CHECKS = (_members, _words, _fault)

@@ -1,0 +1,331 @@
+"""The blocks of keys of a scenario, from the client to the faults; `scenario` puts them together.
+
+A field's description is its row in the table of scenarios/README.md.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from harness import script
+
+DEFAULT_KAFKA = "4.3.1"
+
+ClientSpec = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Settings = dict[str, Any]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Messages = Annotated[int, Field(ge=1, le=10**10)]
+Partition = Annotated[int, Field(ge=0, le=9_999)]
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+Pause = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class Keys(BaseModel):
+    """A block of keys: nothing is converted, nothing unknown is let through, nothing changes later."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Broker(Keys):
+    """The Kafka that the clients talk to."""
+
+    backend: Literal["auto", "embedded", "docker", "external"] = Field(
+        default="auto",
+        description="Where it runs: `embedded` on this machine's JVM, `docker` by docker-compose.ssl.yml, `external` "
+        "your own cluster; `auto` is embedded.",
+    )
+    kafka: str = Field(
+        default=DEFAULT_KAFKA,
+        pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$",
+        description="Release of Apache Kafka, in quotes. Old clients (librdkafka before 1.8.2, any told to speak "
+        "0.10) need 3.9.1.",
+    )
+    heap_mb: int = Field(default=512, ge=64, le=1_048_576, description="The broker's heap (-Xmx), in MiB.")
+    start_timeout_s: Seconds = Field(
+        default=60, description="Until then it must be ready, or the run ends with exit code 4."
+    )
+
+
+class Deed(Keys):
+    """How often and where a fault is planted."""
+
+    count: Messages = Field(default=1, description="How many messages it does that to.")
+    at: int | None = Field(
+        default=None,
+        ge=0,
+        le=10**10,
+        description="The first of them, by its number in its partition; null: drawn from the seed.",
+    )
+    partition: Partition | None = Field(
+        default=None, description="The partition it happens in; null: drawn from the seed."
+    )
+
+
+class Planted(Deed):
+    """A fault made on purpose by the client `planted`, to see that the verdict names it."""
+
+    fault: Literal[
+        "skip",
+        "tail_loss",
+        "stall",
+        "repeat",
+        "reorder",
+        "corrupt",
+        "phantom",
+        "two_values",
+        "misroute",
+        "foreign",
+        "commit_lost",
+        "aborted_read",
+        "commit_ahead",
+        "in_flight",
+        "illegal_start",
+        "excess_redelivery",
+        "legal_redelivery",
+        "double_owner",
+    ] = Field(
+        description="What the planted consumer does: leave messages out, leave the partition's last ones out, stop "
+        "delivering, hand messages over twice, in the wrong order, with a wrong value, under an identity never sent, "
+        "under another message's identity, as of another partition, or after a revocation; tell a commit that it never "
+        "made; claim read_committed and read all. At its (only) restart: commit more than it was handed, be killed "
+        "with committed messages unprocessed, begin behind the commit or before it, commit less than it was handed "
+        "(allowed), tell that two owned the partition at once (allowed)."
+    )
+    place: Literal["first", "middle", "last", "before", "after"] | None = Field(
+        default=None,
+        description="Where in its partition, in place of `at`: the first, middle or last messages, or the ones just "
+        "before or after the change of owner that `restarts` makes.",
+    )
+
+
+class PlantedProducer(Deed):
+    """The same for the producer's side."""
+
+    fault: Literal[
+        "publish_loss",
+        "taken_offset",
+        "invented_offset",
+        "duplicate",
+        "misroute",
+        "corrupt",
+        "nacked",
+        "unsent",
+        "silent",
+        "abort",
+        "torn_transaction",
+        "torn_abort",
+    ] = Field(
+        description="What the planted producer does: report an ack for what it never sent, without an offset, with "
+        "another message's, or with one behind the log's end; write twice, to another partition, or a wrong value; "
+        "write what it tells as not written, what it never tells, or what it never answers (allowed); with one "
+        "transaction for each 100 messages: abort one (allowed), commit one that is not whole, tell one as aborted of "
+        "which it committed a part."
+    )
+    place: Literal["first", "middle", "last"] | None = Field(
+        default=None, description="Where in its partition, in place of `at`: its first, middle or last messages."
+    )
+
+
+class Producer(Keys):
+    """Who writes the messages. It is never in doubt what it should have written: every message is numbered."""
+
+    client: ClientSpec = Field(
+        default="confluent-kafka", description="Spec of the producing client, written like `client`."
+    )
+    settings: Settings = Field(
+        default_factory=dict,
+        description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
+    )
+    planted: PlantedProducer | None = Field(
+        default=None, description="A fault made on purpose; only with the client `planted`."
+    )
+
+
+class Batch(Keys):
+    """For the calls that hand over several messages at a time."""
+
+    max_records: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="At most this many messages a call; null: the library's default."
+    )
+    timeout_ms: int = Field(default=1_000, ge=0, le=3_600_000, description="How long one call waits for messages.")
+
+
+class Commit(Keys):
+    """Who commits, and when. What the application commits is what it was handed, or has processed, and no more."""
+
+    mode: Literal["auto", "sync", "async", "async_then_sync", "per_message", "in_revoke", "store_offsets", "none"] = (
+        Field(
+            description="`auto`: the library, every `interval_ms`. The application itself: `sync` or `async` after "
+            "each batch, `async_then_sync` with a last sync commit before `close()`, `per_message`, `in_revoke` async "
+            "and once more, sync, when partitions are taken from it. `store_offsets`: the library commits what the "
+            "application has stored (librdkafka). `none`: nobody."
+        )
+    )
+    where: Literal["after", "before"] = Field(
+        default="after", description="Whether the application commits (or stores) after or before it processes."
+    )
+    interval_ms: Milliseconds | None = Field(
+        default=None, description="How often the library commits; null: the library's default."
+    )
+
+
+class Slow(Keys):
+    """One message that takes long."""
+
+    at: Messages = Field(description="Which message of a process takes long: the first is 1.")
+    ms: Milliseconds = Field(description='How long. When it begins, the word "<member> busy" is told.')
+
+
+class Processing(Keys):
+    """What the application does with messages before it comes back for more."""
+
+    message_ms: int = Field(default=0, ge=0, le=3_600_000, description="So long each message takes.")
+    batch_ms: int = Field(default=0, ge=0, le=3_600_000, description="So long each batch takes, beside its messages.")
+    slow: Slow | None = Field(default=None, description="One message that takes long; null: none.")
+
+
+class Consumer(Keys):
+    """The consumer under test."""
+
+    defaults: Literal["as_shipped", "equal"] = Field(
+        default="as_shipped",
+        description="`as_shipped`: the library's own defaults, auto-commit included; `equal`: the same semantics for "
+        "every library (isolation level, timeouts, reset policy, prefetch), for comparing them.",
+    )
+    settings: Settings = Field(
+        default_factory=dict, description="Settings of that library, by its own names; they win over `defaults`."
+    )
+    batch: Batch = Field(default_factory=Batch, description="For the calls that hand over several messages at a time.")
+    certificate: Literal["trusted", "foreign"] = Field(
+        default="trusted",
+        description="The certificate that the consumer shows under mutual TLS; `foreign`: of an authority that the "
+        "broker does not trust, so that nothing may be delivered.",
+    )
+    commit: Commit | None = Field(
+        default=None, description="Who commits, and when; null: as the library does by itself."
+    )
+    processing: Processing | None = Field(
+        default=None, description="What the application does with a message; null: nothing."
+    )
+
+
+class Restarts(Keys):
+    """Restarts as deployments do them."""
+
+    count: int = Field(
+        ge=1,
+        le=1_000,
+        description="The consumer is stopped in an orderly way (`close()`) and started again this many times; the last "
+        "one reads to the end.",
+    )
+    after: tuple[int, int] = Field(
+        strict=False,  # A list is how YAML writes a pair; its numbers stay strict.
+        description="Each stop comes after a number of deliveries drawn from low..high by the seed.",
+    )
+
+
+class Drain(Keys):
+    """The bounded wait at the end."""
+
+    start_s: Seconds = Field(
+        default=60,
+        description="So long a consumer may take to its first delivery: a group gives up a dead member after 45 s.",
+    )
+    idle_s: Seconds = Field(default=10, description="A consumer that then delivers nothing for so long is stopped.")
+    limit_s: Seconds = Field(default=3_600, description="In no case does consuming last longer.")
+
+
+class Group(Keys):
+    """The consumer group."""
+
+    size: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="So many members run the plain loop, all at once: c1, c2, …; null: one, or `members`.",
+    )
+    protocol: Literal["classic", "consumer"] | None = Field(
+        default=None,
+        description="`consumer` is KIP-848: the broker assigns (confluent-kafka, Kafka 4); null: the library's "
+        "default.",
+    )
+    assignor: Literal["range", "roundrobin", "sticky", "cooperative-sticky"] | None = Field(
+        default=None, description="How partitions are shared out; null: the library's default."
+    )
+    static: bool = Field(default=False, description="Whether each member has a group.instance.id that outlives it.")
+    session_timeout_ms: Milliseconds | None = Field(
+        default=None, description="A member that is silent for so long is out; null: the library's default."
+    )
+    max_poll_interval_ms: Milliseconds | None = Field(
+        default=None, description="A member that does not come back for so long leaves; null: the library's default."
+    )
+    heartbeat_interval_ms: Milliseconds | None = Field(
+        default=None, description="How often a member shows that it lives; null: the library's default."
+    )
+
+
+class Member(Keys):
+    """One member of the group."""
+
+    client: ClientSpec | None = Field(
+        default=None, description="Spec of this member's client, written like `client`; null: the scenario's."
+    )
+    settings: Settings = Field(
+        default_factory=dict,
+        description="Settings of its library, over `consumer.settings` (which a member of another library does not "
+        "take).",
+    )
+    steps: Annotated[list[Any], WithJsonSchema(script.schema())] | None = Field(
+        default=None, description="Its script, see below; null: the plain loop, to the end of the topic."
+    )
+
+
+class Topic(Keys):
+    """The topic that is written and read."""
+
+    settings: Settings = Field(
+        default_factory=dict, description="Kafka's own settings of a topic, such as `cleanup.policy: compact`."
+    )
+
+
+class When(Keys):
+    """What sets off a fault: exactly one of these."""
+
+    word: Annotated[str, StringConstraints(min_length=1, max_length=script.WORD_LENGTH_MAX)] | None = Field(
+        default=None, description="When this word was told."
+    )
+    deliveries: Messages | None = Field(
+        default=None,
+        description="When so many messages were handed over: to the member that the fault is about, or else to all.",
+    )
+    progress: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        default=None, description="When so many per cent of all messages were handed over, to all members together."
+    )
+    s: Pause | None = Field(default=None, description="So many seconds after the consumers were started.")
+    random: tuple[Pause, Pause] | None = Field(
+        default=None, strict=False, description="As `s`, the second drawn from low..high by the seed."
+    )
+
+
+class Fault(Keys):
+    """Something done to the group: exactly one of kill, freeze, add_partitions, when `when` says."""
+
+    kill: str | None = Field(
+        default=None, max_length=100, description="SIGKILL to this member's process. Without `members` it is called c."
+    )
+    freeze: str | None = Field(
+        default=None, max_length=100, description="SIGSTOP to this member's process, and after `for_s` SIGCONT."
+    )
+    add_partitions: Annotated[int, Field(ge=2, le=10_000)] | None = Field(
+        default=None, description="The topic gets more partitions, so many in all."
+    )
+    when: When = Field(description="What sets it off.")
+    after_s: Pause = Field(default=0, description="So long it waits then.")
+    restart_after_s: Pause | None = Field(
+        default=None,
+        description="After a kill: so long until a new process of the member subscribes as the old one did and reads "
+        "to the end; null: there is none.",
+    )
+    for_s: Seconds | None = Field(default=None, description="How long a freeze lasts.")
+    times: int = Field(default=1, ge=1, le=1_000, description="How often it happens.")
+    every_s: Seconds | None = Field(default=None, description="With `times`: so long after the one before has ended.")

@@ -171,8 +171,14 @@ def _is_setting(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | str)
 
 
-<<<<<<< HEAD
-CHECKS = (_clients, _api, _restarts, _planted, _transactions, _drain, _settings)
-=======
-CHECKS = (_clients, _api, _restarts, _planted, _drain, _settings, *member_checks.CHECKS, *group_checks.CHECKS)
->>>>>>> h5
+CHECKS = (
+    _clients,
+    _api,
+    _restarts,
+    _planted,
+    _transactions,
+    _drain,
+    _settings,
+    *member_checks.CHECKS,
+    *group_checks.CHECKS,
+)

@@ -126,6 +126,15 @@ class PlantedProducer(Deed):
     )
 
 
+class Transactions(Keys):
+    """Transactions of the producer, one after the other."""
+
+    messages: int = Field(default=100, ge=1, le=1_000_000, description="So many messages each.")
+    abort_every: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Each so-many-th one is aborted, 3: every third; null: none."
+    )
+
+
 class Producer(Keys):
     """Who writes the messages. It is never in doubt what it should have written: every message is numbered."""
 
@@ -135,6 +144,9 @@ class Producer(Keys):
     settings: Settings = Field(
         default_factory=dict,
         description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
+    )
+    transactions: Transactions | None = Field(
+        default=None, description="Write in transactions; only with the client `confluent-kafka`. null: without."
     )
     planted: PlantedProducer | None = Field(
         default=None, description="A fault made on purpose; only with the client `planted`."

@@ -141,7 +141,7 @@ def test_who_commits_in_the_listener_joins_with_one(python: Any) -> None:
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_listener_tells_and_commits_what_the_application_has_done(python: Any, lost: bool) -> None:
     client = python({**CONFIG, "script": [{"do": "subscribe", "listener": True}]})
-    client.giving_up = lambda partitions, lost: {} if lost else {1: 9}
+    client.giving_up = lambda partitions, lost: {} if lost else dict.fromkeys(partitions, 9)
     listener = kafka_python.listener_of(client)
     listener.on_partitions_assigned(set(PARTS))
     listener.on_partitions_revoked([])

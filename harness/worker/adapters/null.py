@@ -46,7 +46,8 @@ class Consumer(ConsumerParts):
         self.effective = {"batch": self.max_records or BATCH}
 
     def start(self):
-        """Nothing to be done."""
+        if self.listens:
+            self.subscribe(True)
 
     # ---- steps of a script; a group of one, whose commits always stand -----------------------------------------------
 

@@ -35,7 +35,7 @@ COMMIT, STORED, END, WORK, AFTER = range(5)
 """At one time: a commit is in force for who begins then, who ends makes room for who begins, the wait ends last."""
 
 SENDS = {frames.SEND: "send", frames.ACK: "ack", frames.NACK: "nack", frames.UNKNOWN: "unknown"}
-STREAM_EVENTS = ("member", "assign", "revoke", "seek")
+STREAM_EVENTS = ("member", "assign", "revoke", "seek", "position")
 NOT_TOLD = "binary recordings keep no error of each message; the run's logs have them"
 
 

@@ -59,6 +59,7 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "member": {"member": str, "state": str},
     "assign": {"member": str, "partitions": list},
     "revoke": {"member": str, "partitions": list},
+    "position": {"member": str, "partition": int, "offset": int},
     "seek": {"member": str, "partition": int, "offset": (int, type(None))},
     "deliver": {"member": str, "partition": int, "offset": (int, type(None))},
     "processed": {"member": str, "partition": int, "offset": int},

@@ -181,7 +181,7 @@ def _give_back(held: Holdings) -> None:
 def _partitions_of(event: Event) -> list[int]:
     if event.type in ("assign", "revoke"):
         return list(dict.fromkeys(event.data["partitions"]))
-    return [event.data["partition"]] if event.type in ("commit", "seek") else []
+    return [event.data["partition"]] if event.type in ("commit", "seek", "position") else []
 
 
 def _say_what_they_own(history: History) -> list[bool]:
@@ -228,6 +228,10 @@ class _Player:
             # Before anything was handed over it says where the owner starts, whatever was told before.
             held = self._hold(event.at, None)
             held.position, held.sought = data.get("offset"), True
+        elif event.type == "position":
+            # It was handed nothing, and yet stands there: so it began there.
+            if self.held is not None and not self.held.parts and self.held.position is None:
+                self.held.position = data["offset"]
         elif event.type == "revoke":
             yield from self._release(event.at, "lost" if data.get("lost") else "revoke")
         elif event.type == "member":

@@ -78,3 +78,16 @@ def test_the_story_of_a_loss_ends_where_it_was_settled() -> None:
         story = [line["text"] for line in found["examples"][0]["timeline"]]
         assert [text for text in story if text.endswith("later owners began, and were not handed it")], story
         assert not [text for text in story if text.startswith("c4")]
+
+
+def test_who_was_handed_nothing_began_where_its_client_stands() -> None:
+    """Without that word it began at the commit, and its close leaves what comes after unread."""
+    begin = FOUR + assign("c1") + deliver("c1", 0, 1) + commit("c1", 2) + revoke("c1") + stored(2) + assign("c2")
+    stands = [{"type": "position", "member": "c2", "partition": 0, "offset": 4}]
+    found = verdict_of(begin, stands, ended("c2"), READ, reset="latest")
+    assert (found["verdict"], seen(found)) == ("FAIL", {"illegal_start": 2})
+    assert seen(verdict_of(begin, ended("c2"), READ, reset="latest")) == {"unread": 2}
+    late = verdict_of(begin, deliver("c2", 2, 3), stands, ended("c2"), READ, reset="latest")
+    assert (late["verdict"], seen(late)) == ("PASS", {})
+    told = verdict_of(begin[:-1], assign("c2", at=2), stands, ended("c2"), READ, reset="latest")
+    assert seen(told) == {"unread": 2}, "what was told at the assignment stands"

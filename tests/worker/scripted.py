@@ -10,8 +10,9 @@ from adapters import null
 from kafka_worker.main import consumer_of, guarded_loop, make_payload, make_recorder
 from kafka_worker.script import Script
 
+from harness.frames import Frame, open_tape
 from harness.history import Event
-from tests.recorded import read_file
+from harness.reader import Reader
 
 
 class Control(SimpleNamespace):
@@ -126,13 +127,23 @@ class Play:
         return list(self._items())
 
     def _items(self) -> Iterator[Any]:
-        for _, item in read_file(self.path).items:
+        for _, item in EveryEvent(open_tape(self.path), in_order=True).items():
             if isinstance(item, Event):
                 yield worded(item)
             else:
                 # What came last is perhaps not processed, and so stands by itself.
                 for row in item:
                     yield int(row["partition"]), int(row["offset"]), int(row["length"])
+
+
+class EveryEvent(Reader):
+    """Gives what was written in the middle of a batch like everything else."""
+
+    def _parsed(self, frame: Frame) -> Event | None:
+        event = super()._parsed(frame)
+        if event is not None and event.data.pop("within", False):
+            assert event.type in ("commit", "processed")
+        return event
 
 
 def worded(event: Event) -> str:

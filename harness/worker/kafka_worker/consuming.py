@@ -83,6 +83,8 @@ class Consumption:
     def _ask_positions(self, partitions):
         if partitions:
             for partition, position in self.client.positions(partitions).items():
+                if self.notes_offsets and self.ends.at_the_end(partition, position):
+                    self.event({"type": "position", "member": self.worker, "partition": partition, "offset": position})
                 self.ends.note_position(partition, position)
 
     def room(self):

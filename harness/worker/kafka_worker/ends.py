@@ -60,6 +60,10 @@ class Ends:
             end = self._ends.get(partition, 0)
             self.remaining += min(before, end) - min(position, end)
 
+    def at_the_end(self, partition, position):
+        """Whether nothing is left of a partition from this position on."""
+        return self.known and position >= self._ends.get(partition, 0)
+
     def awaited(self):
         """Partitions that have not come to their end."""
         return [partition for partition, end in self._ends.items() if self.next.get(partition, 0) < end]

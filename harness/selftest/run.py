@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.bed import Bed
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, HarnessError
 from harness.report.progress import Progress
 from harness.rundir import disk_error
-from harness.selftest.cells import Bed, deeds, judged
+from harness.scenario import Scenario
+from harness.selftest.cells import deeds, judged
 from harness.selftest.marking import Marks, false_alarms, marks
 from harness.selftest.table import Cell, clean_scenario, scenario_of
 
@@ -119,7 +121,7 @@ def run_selftest(cells: list[Cell], *, clean: int, seed: int, out: Path | None, 
     """Run all of it. Raises HarnessError where nothing more can be run. Interrupted, it leaves nothing behind."""
     began = time.monotonic()
     report = Report(seed)
-    with _folder(out, report) as folder, Bed(folder, progress) as bed:
+    with _folder(out, report) as folder, Bed(folder, progress, name="selftest") as bed:
         ahead = _Ahead(progress, len(cells) + clean)
         for cell in cells:
             with ahead.step(cell.name):
@@ -134,7 +136,7 @@ def run_selftest(cells: list[Cell], *, clean: int, seed: int, out: Path | None, 
 def _run_cell(bed: Bed, cell: Cell, seed: int, *, keep: bool) -> CellResult:
     result = CellResult(cell, None)
     with _filling(result, keep=keep):
-        run = bed.record(cell.name, scenario_of(cell, seed=seed))
+        run = bed.record(Scenario.model_validate(scenario_of(cell, seed=seed)), cell.name)
         result.marks = marks(cell, judged(run), deeds(run))
         result.run = run.path
     return result
@@ -146,7 +148,7 @@ def _run_clean(bed: Bed, number: int, seed: int, *, keep: bool) -> CleanResult:
     name = f"{scenario['client']} {scenario['api']}, {scenario['security']}, {restarts} restarts"
     result = CleanResult(name, [])
     with _filling(result, keep=keep):
-        run = bed.record(f"clean-{number + 1}", scenario)
+        run = bed.record(Scenario.model_validate(scenario), f"clean-{number + 1}")
         result.alarms = false_alarms(judged(run))
         result.run = run.path
     return result

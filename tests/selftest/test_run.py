@@ -21,7 +21,7 @@ class Bed:
 
     raises: BaseException | None = None
 
-    def __init__(self, results: Path, progress: Any) -> None:
+    def __init__(self, results: Path, progress: Any, *, name: str) -> None:
         self.results = results
 
     def __enter__(self) -> "Bed":
@@ -30,7 +30,7 @@ class Bed:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def record(self, name: str, keys: dict[str, Any]) -> Any:
+    def record(self, scenario: Any, name: str) -> Any:
         if self.raises is not None:
             raise self.raises
         path = self.results / name

@@ -26,14 +26,15 @@ class Group:
         self.ends = ends
         self.faults = faults
         self.words: list[str] = []
-        self.began = self.changed_at = time.monotonic()
-        self.deadline = self.began + bench.scenario.drain.limit_s
+        self.began = self.changed_at = self.deadline = 0.0
         self.settled_at = 0.0
         self.over = False
         self.crashed = False  # whether the process that ended last had an accident
         self.application_s = longest_batch_s(bench.scenario)
 
     def run(self) -> None:
+        self.began = self.changed_at = time.monotonic()
+        self.deadline = self.began + self.bench.scenario.drain.limit_s
         try:
             while self._goes_on():
                 self._turn()

@@ -1,6 +1,6 @@
-"""A worker without a client: it plays its script, counts what it hands over in its history's header, and records nothing.
+"""A worker without a client: it plays its script, counts what it hands over in its history, and records nothing.
 
-`FAKE` in the settings makes it odd: {"never": word of a step it hangs in}, {"hands": messages the plain loop hands over}.
+`FAKE` in the settings makes it odd: `never` ends the step of that name, `dies` in it, `hands` over so many at once.
 """
 
 import json

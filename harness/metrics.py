@@ -23,7 +23,8 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
     one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") else None
     speed = _speed(one, size_bytes) if one else {}
     made = _speed(producers[0]["ended"], size_bytes) if producers and producers[0].get("ended") else {}
-    note = "" if len(consumers) < 2 else "speed is not measured in a run with restarts or several members: use a speed scenario"
+    several = "speed is not measured in a run with restarts or several members: use a speed scenario"
+    note = "" if len(consumers) < 2 else several
     # A client that could not be made ends without figures.
     sizes = [client["ended"].get("rss_max_bytes") for client in consumers if client.get("ended")]
     return {

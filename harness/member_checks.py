@@ -124,7 +124,14 @@ def own_words(get: Lookup) -> list[str]:
     """The words that are told without a step."""
     names = member_names(get)
     busy = [f"{name} busy" for name in names] if get("consumer", "processing", "slow") else []
-    return [f"{name} closed" for name in names] + busy
+    faults = [
+        f"{kind} {get('faults', at, kind)} {phase}"
+        for at in _faults(get)
+        for kind in KINDS
+        for phase in ("injected", "healed")
+        if get("faults", at, kind) is not None and (phase == "injected" or kind != "add_partitions")
+    ]
+    return [f"{name} closed" for name in names] + busy + faults
 
 
 def _near(word: str, known: set[str]) -> str:

@@ -303,6 +303,7 @@ class TestAddPartitions:
         admin.views = [{"a1": owned}]
         ran = play(ADD, admin)
         assert admin.partitions == 4
+        assert "add_partitions 4 injected" in ran.group.words
         assert [event["effect"] for event in ran.of("fault") if event["phase"] == "injected"] == [effect]
 
 

@@ -220,7 +220,7 @@ WRONG = {
         "6:20: faults[0].when: exactly one of word, deliveries, progress, s, random, found none",
     ],
     "faults: [{kill: c, when: {word: x}}]": [
-        '6:27: faults[0].when.word: nobody tells "x"; told are c closed',
+        '6:27: faults[0].when.word: nobody tells "x"; told are c closed, kill c healed, kill c injected',
     ],
     "faults: [{kill: c, when: {random: [5, 2]}}]": [
         "6:27: faults[0].when.random: [5, 2]: seconds, the lower number first",

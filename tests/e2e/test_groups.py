@@ -63,7 +63,7 @@ consumer:
   settings: {topic.metadata.refresh.interval.ms: 1000}
 members:
   a:
-    steps: [{take: 50}, {tell: more}, {poll: {times: 10}}, drain]
+    steps: [{take: 50}, {tell: more}, {read: {until: add_partitions 6 injected}}, drain]
 faults:
   - {add_partitions: 6, when: {word: more}}
 """

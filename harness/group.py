@@ -15,6 +15,8 @@ from harness.faults.base import Fault
 from harness.members import Member, Part, longest_batch_s
 
 Ends = dict[int, tuple[int, int]]
+ASK_S = 1
+"""How often a group that does not move is asked what it has committed."""
 
 
 class Group:
@@ -26,14 +28,15 @@ class Group:
         self.ends = ends
         self.faults = faults
         self.words: list[str] = []
-        self.began = self.changed_at = time.monotonic()
-        self.deadline = self.began + bench.scenario.drain.limit_s
-        self.settled_at = 0.0
+        self.began = self.changed_at = self.deadline = 0.0
+        self.settled_at = self.asked_at = 0.0
         self.over = False
         self.crashed = False  # whether the process that ended last had an accident
         self.application_s = longest_batch_s(bench.scenario)
 
     def run(self) -> None:
+        self.began = self.changed_at = time.monotonic()
+        self.deadline = self.began + self.bench.scenario.drain.limit_s
         try:
             while self._goes_on():
                 self._turn()
@@ -193,8 +196,17 @@ class Group:
         acting = [member for member in running if not member.waits()]
         # One that was handed nothing yet may still be waiting for its group to give up a dead member.
         fresh = any(member.counted == 0 for member in acting)
-        patience_s = (drain.start_s if fresh else drain.idle_s) + self.application_s
-        return now - self.changed_at > patience_s and now > self.settled_at
+        quiet_s = now - self.changed_at - self.application_s
+        if quiet_s > (drain.start_s if fresh else drain.idle_s) and now > self.settled_at:
+            return True
+        return quiet_s > drain.idle_s and self._nothing_left(now)
+
+    def _nothing_left(self, now: float) -> bool:
+        """Whether the group has committed all that there is: then nobody needs to wait for anybody's partitions."""
+        if len(self.members) + len(self.faults) < 2 or now - self.asked_at < ASK_S:
+            return False
+        self.asked_at = now
+        return not self.lag()
 
     # ---- ending --------------------------------------------------------------------------------------------------
 

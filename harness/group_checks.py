@@ -25,6 +25,7 @@ ASSIGNORS = {
     "kafka-python-ng": ("range", "roundrobin", "sticky"),
     "aiokafka": ("range", "roundrobin", "sticky"),
 }
+SESSION_BY_DEFAULT_MS = 45_000
 TIMEOUTS = ("session_timeout_ms", "heartbeat_interval_ms")
 
 
@@ -116,6 +117,13 @@ def _timeouts(get: Lookup) -> Iterator[Finding]:
     if session is not None and heartbeat is not None and heartbeat >= session:
         what = f"{heartbeat} ms is not shorter than session_timeout_ms, {session} ms; a third of it is usual"
         yield Finding(("group", "heartbeat_interval_ms"), what, also=(("group", "session_timeout_ms"),))
+    poll = get("group", "max_poll_interval_ms")
+    if poll is not None and get("group", "protocol") != "consumer" and poll < (session or SESSION_BY_DEFAULT_MS):
+        than = f"session_timeout_ms, {session} ms"
+        if session is None:
+            than = f"the session timeout, {SESSION_BY_DEFAULT_MS} ms where session_timeout_ms is not set"
+        what = f"{poll} ms is shorter than {than}: clients refuse that"
+        yield Finding(("group", "max_poll_interval_ms"), what, also=(("group", "session_timeout_ms"),))
     if session is not None and get("group", "protocol") != "consumer" and session < 6_000:
         what = f"{session} ms is shorter than a broker accepts (group.min.session.timeout.ms, 6000)"
         yield Finding(("group", "session_timeout_ms"), what)

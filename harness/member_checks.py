@@ -124,7 +124,14 @@ def own_words(get: Lookup) -> list[str]:
     """The words that are told without a step."""
     names = member_names(get)
     busy = [f"{name} busy" for name in names] if get("consumer", "processing", "slow") else []
-    return [f"{name} closed" for name in names] + busy
+    faults = [
+        f"{kind} {get('faults', at, kind)} {phase}"
+        for at in _faults(get)
+        for kind in KINDS
+        for phase in ("injected", "healed")
+        if get("faults", at, kind) is not None and (phase == "injected" or kind != "add_partitions")
+    ]
+    return [f"{name} closed" for name in names] + busy + faults
 
 
 def _near(word: str, known: set[str]) -> str:
@@ -151,7 +158,10 @@ def _fault(get: Lookup) -> Iterator[Finding]:
         path: KeyPath = ("faults", at)
         kinds = [kind for kind in KINDS if get(*path, kind) is not None]
         if len(kinds) != 1:
-            yield Finding(path, f"exactly one of {', '.join(KINDS)}, found {', '.join(kinds) or 'none'}")
+            # One that is misspelt is told as an unknown key, and what is missing is none of its troubles.
+            misspelt = not kinds and any(near(str(key), KINDS) for key in get(*path) or () if key not in KINDS)
+            if not misspelt:
+                yield Finding(path, f"exactly one of {', '.join(KINDS)}, found {', '.join(kinds) or 'none'}")
             continue
         yield from _when(get, path)
         yield from _keys_of(get, path, kinds[0])
@@ -160,6 +170,18 @@ def _fault(get: Lookup) -> Iterator[Finding]:
             yield from _more_partitions(get, path)
         else:
             yield from _target(get, path, kinds[0])
+
+
+def _names_of_clients(get: Lookup) -> Iterator[Finding]:
+    """Faults ask the broker about a member by its client's name, which is its worker's."""
+    members = get("members")
+    named = [("members", name) for name in members] if isinstance(members, dict) else []
+    for side in (("consumer",), *named) if len(_faults(get)) else ():
+        settings = get(*side, "settings")
+        for name in settings if isinstance(settings, dict) else ():
+            if name.replace(".", "_") == "client_id":
+                what = "with faults the harness names the clients, to ask the broker about them; leave it out"
+                yield Finding((*side, "settings", name), what, also=(("faults",),))
 
 
 def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:
@@ -219,4 +241,4 @@ def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, kind), "the planted client makes its own faults; leave `planted` or this out")
 
 
-CHECKS = (_members, _words, _fault)
+CHECKS = (_members, _words, _fault, _names_of_clients)

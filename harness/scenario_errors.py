@@ -73,7 +73,7 @@ def _words(path: KeyPath, entry: dict[str, Any], document: Document, blocks: Blo
         "missing": lambda: _missing(path, described),
         "literal_error": lambda: _none_of(value, described, limits["expected"]),
         "model_type": lambda: f"expected a block of keys ({', '.join(blocks[pattern(path)])}), found {described}",
-        "dict_type": lambda: f"expected a block of `name: value` lines, found {described}",
+        "dict_type": lambda: f"expected {_mapping(path)}, found {described}",
         "list_type": lambda: f"expected a list, found {described}",
         "tuple_type": lambda: f"expected a pair such as [100, 1200], found {described}",
         "too_long": lambda: f"expected a pair such as [100, 1200], found {described}",
@@ -89,6 +89,10 @@ def _words(path: KeyPath, entry: dict[str, Any], document: Document, blocks: Blo
         "string_pattern_mismatch": lambda: f'{described} is no release of Kafka; all three numbers, such as "4.3.1"',
     }
     return words[kind]() if kind in words else str(entry["msg"])
+
+
+def _mapping(path: KeyPath) -> str:
+    return "blocks by name, such as `a: {}`" if path == ("members",) else "a block of `name: value` lines"
 
 
 def _plain(limit: float) -> str:

@@ -122,9 +122,11 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     levels = {isolation(member.base["settings"], member.env.spec.client.adapter) for member in members}
     judging["isolation"] = "read_uncommitted" if "read_uncommitted" in levels else "read_committed"
     plans = schedule(bench.scenario)
+    group = Group(bench, members, ends, faults_of(plans))
     if plans:
         write_json(bench.run.path / "faults.json", plans)
-    Group(bench, members, ends, faults_of(plans)).run()
+        group.view()  # The first question opens a connection, and takes a second that no fault may lose.
+    group.run()
 
 
 def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:

@@ -41,6 +41,7 @@ class Admin:
         self._confluent: Any = None
         self._readers: dict[str, Any] = {}
         self._kafka_python: Any = None
+        self._coordinated: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -209,7 +210,7 @@ class Admin:
     def _described_by_confluent(self, group: str, topic: str) -> GroupView:
         """For groups of the consumer protocol, which kafka-python's question does not find."""
         # Asked of a group without a coordinator, admin questions have ended this process (see _stored_by_confluent).
-        self._stored_by_confluent(group, topic, [0])
+        self._await_coordinator(group, topic)
         told = self._result(
             f"asking who is in group {group}",
             lambda client: client.describe_consumer_groups([group], request_timeout=self.timeout_s)[group],
@@ -221,6 +222,18 @@ class Admin:
             for member in told.members
         }
         return GroupView(str(told.state.name), owned)
+
+    def _await_coordinator(self, group: str, topic: str) -> None:
+        """The first question ever about a group makes the broker find somebody to answer it, which takes a moment."""
+        deadline = time.monotonic() + self.timeout_s
+        while group not in self._coordinated:
+            try:
+                self._stored_by_confluent(group, topic, [0])
+                self._coordinated.add(group)
+            except HarnessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     # ---- connections -------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 ASK_S = 0.25
 """How often the broker is asked about the group while a proof is looked for."""
 
+WORDS = ("injected", "healed")
+"""The phases that are told as words: "kill a injected", "freeze a healed"."""
+
 
 class Fault:
     """One fault of the schedule, all its times."""
@@ -96,9 +99,11 @@ class Fault:
         self.left, self.due_at = 0, None
 
     def tell(self, group: "Group", phase: str, effect: str | None = None, why: str | None = None) -> None:
-        """One event; `why` says what kept it from having an effect."""
+        """One event, and the words that scripts may wait for; `why` says what kept it from having an effect."""
         reason = {} if why is None else {"why": why}
         group.bench.journal.write("fault", fault=self.name, phase=phase, effect=effect, **reason)
+        if phase in WORDS:
+            group.tell(f"{self.name} {phase}")
 
     def may_ask(self, now: float) -> bool:
         """Whether it is time to ask the broker again."""

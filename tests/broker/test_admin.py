@@ -1,8 +1,10 @@
 """Settings of the two libraries, and errors in place of silence; no broker."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from harness.broker.admin import FAMILIES, Admin, confluent_settings, kafka_python_settings
+from harness.broker.admin import FAMILIES, Admin, GroupView, confluent_settings, kafka_python_settings
 from harness.broker.base import Connection
 from harness.broker.embedded import _free_ports
 from harness.errors import HarnessError
@@ -67,3 +69,39 @@ def test_nothing_stored_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with Admin(PLAIN) as admin:
         monkeypatch.setattr(admin, "_stored_by_confluent", lambda _group, _topic, _partitions: {0: 0, 1: -1001, 2: -1})
         assert admin.stored_offsets("g", "t", range(3), family="confluent-kafka") == {0: 0, 1: None, 2: None}
+
+
+def test_a_group_as_kafka_python_tells_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a group rebalances its members are there, and own nothing."""
+    assigned = {"assigned_partitions": [{"topic": "t", "partitions": [0, 2]}, {"topic": "other", "partitions": [1]}]}
+    members = [
+        {"client_id": "a1", "member_assignment": assigned},
+        {"client_id": "b1", "member_assignment": b""},
+    ]
+    answer = {"g": {"group_state": "Stable", "members": members}}
+    with Admin(PLAIN) as admin:
+        client = SimpleNamespace(describe_groups=lambda groups: answer, close=lambda: None)
+        monkeypatch.setattr(admin, "_kafka_python_client", lambda: client)
+        assert admin.describe_group("g", "t") == GroupView("Stable", {"a1": frozenset({0, 2}), "b1": frozenset()})
+
+
+def test_a_group_of_the_consumer_protocol_is_asked_for_once_it_has_a_coordinator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def stored(*_: object) -> dict[int, int]:
+        asked.append("stored")
+        if len(asked) < 3:
+            raise HarnessError("broker-refused", "Not coordinator")
+        return {0: 0}
+
+    parts = [SimpleNamespace(topic="t", partition=1), SimpleNamespace(topic="other", partition=0)]
+    member = SimpleNamespace(client_id="a1", assignment=SimpleNamespace(topic_partitions=parts))
+    told = SimpleNamespace(state=SimpleNamespace(name="STABLE"), members=[member])
+    with Admin(PLAIN) as admin:
+        monkeypatch.setattr(admin, "_stored_by_confluent", stored)
+        monkeypatch.setattr(admin, "_result", lambda *_: told)
+        for _ in range(2):
+            assert admin.describe_group("g", "t", protocol="consumer") == GroupView("STABLE", {"a1": frozenset({1})})
+    assert asked == ["stored"] * 3

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from harness.clients.settings import consumer_settings, isolation_setting, producer_settings, transactional
+from harness.clients.settings import (
+    client_id_setting,
+    commit_settings,
+    consumer_settings,
+    group_settings,
+    isolation_setting,
+    producer_settings,
+    transactional,
+)
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 
@@ -141,3 +149,81 @@ def test_the_isolation_level_by_the_librarys_own_name(client: str) -> None:
 )
 def test_who_writes_transactions(settings: dict, found: bool) -> None:
     assert transactional(settings) is found
+
+
+GROUP = {
+    "assignor": "range",
+    "instance": "a",
+    "session_timeout_ms": 6000,
+    "max_poll_interval_ms": 7000,
+    "heartbeat_interval_ms": 2000,
+}
+
+
+def test_a_group_by_each_librarys_own_names() -> None:
+    assert group_settings(parse_spec("confluent-kafka"), protocol="classic", **GROUP) == {
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "range",
+        "group.instance.id": "a",
+        "session.timeout.ms": 6000,
+        "max.poll.interval.ms": 7000,
+        "heartbeat.interval.ms": 2000,
+    }
+    for client in ("kafka-python", "aiokafka"):
+        assert group_settings(parse_spec(client), protocol="classic", **GROUP) == {
+            "partition_assignment_strategy": ["range"],
+            "group_instance_id": "a",
+            "session_timeout_ms": 6000,
+            "max_poll_interval_ms": 7000,
+            "heartbeat_interval_ms": 2000,
+        }
+
+
+def test_in_the_consumer_protocol_the_broker_assigns_and_decides() -> None:
+    spec = parse_spec("confluent-kafka")
+    made = group_settings(spec, protocol="consumer", assignor="range")
+    assert made == {"group.protocol": "consumer", "group.remote.assignor": "range"}
+    settings = consumer_settings(spec, defaults="equal", api="poll", group="g", extra=made)
+    assert not settings.keys() & {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"}
+    assert settings["max.poll.interval.ms"] == 300_000
+
+
+@pytest.mark.parametrize("client", EVERY)
+def test_what_is_not_said_of_a_group_is_not_set(client: str) -> None:
+    assert group_settings(parse_spec(client)) == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "interval", "confluent", "python"),
+    [
+        (
+            "auto",
+            300,
+            {"enable.auto.commit": True, "auto.commit.interval.ms": 300},
+            {"enable_auto_commit": True, "auto_commit_interval_ms": 300},
+        ),
+        ("auto", None, {"enable.auto.commit": True}, {"enable_auto_commit": True}),
+        (
+            "store_offsets",
+            300,
+            {"enable.auto.commit": True, "auto.commit.interval.ms": 300, "enable.auto.offset.store": False},
+            None,
+        ),
+        *(
+            (mode, None, {"enable.auto.commit": False}, {"enable_auto_commit": False})
+            for mode in ("sync", "async", "async_then_sync", "per_message", "in_revoke", "none")
+        ),
+    ],
+)
+def test_who_commits(mode: str, interval: int | None, confluent: dict, python: dict | None) -> None:
+    assert commit_settings(parse_spec("confluent-kafka"), mode=mode, interval_ms=interval) == confluent
+    if python is not None:
+        assert commit_settings(parse_spec("kafka-python"), mode=mode, interval_ms=interval) == python
+        assert commit_settings(parse_spec("aiokafka"), mode=mode, interval_ms=interval) == python
+    assert commit_settings(parse_spec("null"), mode=mode) == {}
+
+
+def test_a_clients_name() -> None:
+    assert client_id_setting(parse_spec("confluent-kafka"), "a1") == {"client.id": "a1"}
+    assert client_id_setting(parse_spec("aiokafka"), "a1") == {"client_id": "a1"}
+    assert client_id_setting(parse_spec("null"), "a1") == {}

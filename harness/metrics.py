@@ -23,17 +23,16 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
     one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") else None
     speed = _speed(one, size_bytes) if one else {}
     made = _speed(producers[0]["ended"], size_bytes) if producers and producers[0].get("ended") else {}
-    # A client that could not be made was never measured.
-    memory = [
-        client["ended"]["rss_max_bytes"] for client in consumers if "rss_max_bytes" in (client.get("ended") or {})
-    ]
-    note = "" if len(consumers) < 2 else "speed is not measured in a run with restarts: use a speed scenario"
+    several = "speed is not measured in a run with restarts or several members: use a speed scenario"
+    note = "" if len(consumers) < 2 else several
+    # A client that could not be made ends without figures.
+    sizes = [client["ended"].get("rss_max_bytes") for client in consumers if client.get("ended")]
     return {
         "throughput_msgs_per_s": speed.get("throughput_msgs_per_s"),
         "mb_per_s": speed.get("mb_per_s"),
         "cpu_s_per_million": speed.get("cpu_s_per_million"),
         "wall_s": speed.get("wall_s"),
-        "rss_max_bytes": max(memory, default=None),
+        "rss_max_bytes": max((size for size in sizes if size is not None), default=None),
         "speed_note": note,
         "stages": meta.get("stages", []),
         "producer": made,

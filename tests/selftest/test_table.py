@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from harness.scenario import Planted, PlantedProducer, Scenario
+from harness.scenario import Scenario
+from harness.scenario_models import Planted, PlantedProducer
 from harness.selftest.table import FAULTS, PLACES, Cell, cells, clean_scenario, scenario_of
 from harness.verify.findings import ANOMALIES, FATES
 

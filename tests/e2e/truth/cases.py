@@ -1,4 +1,4 @@
-"""What released clients really do, as ../shared knowledge of the field has it: the bad release and its neighbours.
+"""What released clients really do: the bad releases of a known bug, and their neighbours.
 
 One scenario a row, with the releases that it is run on and what must come out of each: the verdict, and every fate and
 anomaly but `delivered`. Sources: the issues that the scenarios name.

@@ -31,12 +31,24 @@ from harness.scenario_models import (
     Member,
     Messages,
     Planted,
+    PlantedProducer,
     Producer,
     Restarts,
     Topic,
 )
 
-__all__ = ["DEFAULT_KAFKA", "Broker", "Scenario", "dump", "find", "json_schema", "load", "shipped"]
+__all__ = [
+    "DEFAULT_KAFKA",
+    "Broker",
+    "Planted",
+    "PlantedProducer",
+    "Scenario",
+    "dump",
+    "find",
+    "json_schema",
+    "load",
+    "shipped",
+]
 
 HINT = "`harness schema` prints the format; scenarios/README.md explains every key."
 

@@ -31,6 +31,9 @@ class Fault:
 
     # ---- what a kind of fault does ---------------------------------------------------------------------------------
 
+    def prepare(self, group: "Group") -> None:
+        """Once it is set off, `after_s` before it begins: time to ask the broker what must be known of before."""
+
     def begin(self, group: "Group", now: float) -> None:
         """Do it."""
         raise NotImplementedError
@@ -62,6 +65,7 @@ class Fault:
     def turn(self, group: "Group", now: float) -> None:
         if self.left > 0 and self.due_at is None and not self.acting and self.set_off(group, now):
             self.due_at = now + self.plan["after_s"]
+            self.prepare(group)
         if self.due_at is not None and now >= self.due_at:
             self.due_at, self.acting = None, True
             self.tell(group, "injecting")

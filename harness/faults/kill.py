@@ -1,7 +1,7 @@
 """SIGKILL to a member's process, and perhaps a new process in its place.
 
 It bit if the process ended by that signal while the broker counted it among the group's members (or it had taken its
-partitions by itself), and while there was something left to read or to commit.
+partitions by itself), and while there was something left to read, to process or to commit.
 """
 
 import signal
@@ -25,6 +25,12 @@ class Kill(MemberFault):
     def __init__(self, plan: dict[str, Any]) -> None:
         super().__init__(plan)
         self.restart_at: float | None = None
+        self.owned: frozenset[int] | None = None
+
+    def prepare(self, group: "Group") -> None:
+        worker = self.member(group).worker
+        if worker is not None and self.plan["after_s"]:
+            self.owned = group.view().members.get(worker.name)
 
     @property
     def restarts_soon(self) -> bool:
@@ -37,6 +43,7 @@ class Kill(MemberFault):
             self.tell(group, "injected", why=f"{member.name} had no process then")
             return
         effect, why = self._proof_before(group, member, worker)
+        self.owned = None
         member.killed = worker
         worker.signal(signal.SIGKILL)
         gone = proc.wait_until(worker.finished, timeout_s=END_S, poll_s=0.005)
@@ -51,13 +58,14 @@ class Kill(MemberFault):
         """What it will have hit, or why it will hit nothing: asked of the broker just before."""
         if member.is_closing():
             return None, f"{worker.name} was closing already"
-        handed, messages = group.deliveries, group.bench.scenario.messages
-        if handed >= messages and not group.lag():
+        handed, scenario = group.deliveries, group.bench.scenario
+        # A slow application may be at work on what was read and committed.
+        if handed >= scenario.messages and scenario.consumer.processing is None and not group.lag():
             return None, "everything was read and committed already"
         what = f"{worker.name} ended by SIGKILL, after {member.deliveries:,} deliveries"
         if assigns_itself(member):
             return f"{what}, with partitions that it had taken by itself", None
-        owned = group.view().members.get(worker.name)
+        owned = self.owned or group.view().members.get(worker.name)
         if owned is None:
             return None, f"{worker.name} was no member of the group then"
         return f"{what}, as a member of the group that owned {numbers(owned)}", None

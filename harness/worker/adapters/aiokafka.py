@@ -11,7 +11,7 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
-from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings
+from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, with_assignors
 
 # Certainly not written, by the names of the exceptions.
 DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
@@ -66,7 +66,7 @@ class Consumer(ConsumerParts):
         settings["group_id"] = self.group
         if self.group is None:
             settings.update(enable_auto_commit=False, auto_offset_reset="earliest")
-        settings.update(given_settings(config["settings"]))
+        settings.update(with_assignors("aiokafka", given_settings(config["settings"])))
         self._consumer = self.loop.run_until_complete(self._make(settings))
         self.effective = effective_settings(self._consumer, settings)
 

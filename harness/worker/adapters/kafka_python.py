@@ -8,7 +8,7 @@ import kafka
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings
+from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, with_assignors
 
 # Certainly not written, by the names of the exceptions (releases have moved them about).
 DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
@@ -53,7 +53,7 @@ class Consumer(ConsumerParts):
             settings.update(enable_auto_commit=False, auto_offset_reset="earliest")
         if self.reads_log:
             settings["max_poll_records"] = 10000
-        settings.update(given_settings(config["settings"]))
+        settings.update(with_assignors("kafka", given_settings(config["settings"])))
         # Only reports.
         settings["default_offset_commit_callback"] = self._on_commit
         # The topic goes to the constructor, as documented; a rebalance listener would change what the client does.

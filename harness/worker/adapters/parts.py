@@ -1,5 +1,6 @@
 """What adapters share: the accessors of a message, the event queue, TLS material, settings as JSON."""
 
+import importlib
 import time
 from collections import deque, namedtuple
 
@@ -109,6 +110,27 @@ def joins_by_itself(script):
 def error_text(error):
     """An exception in one line."""
     return "%s: %s" % (type(error).__name__, error)
+
+
+ASSIGNORS = {
+    "range": ("range", "RangePartitionAssignor"),
+    "roundrobin": ("roundrobin", "RoundRobinPartitionAssignor"),
+    "sticky": ("sticky.sticky_assignor", "StickyPartitionAssignor"),
+    "cooperative-sticky": ("cooperative_sticky", "CooperativeStickyAssignor"),
+}
+"""Where kafka-python, and aiokafka after it, have each assignor: a module in `coordinator.assignors`, and its class."""
+
+
+def with_assignors(library, settings):
+    """Settings, in which assignors that are named become the library's classes."""
+    names = settings.get("partition_assignment_strategy")
+    if names is None:
+        return settings
+    classes = []
+    for name in names:
+        module, kind = ASSIGNORS[name]
+        classes.append(getattr(importlib.import_module("%s.coordinator.assignors.%s" % (library, module)), kind))
+    return dict(settings, partition_assignment_strategy=classes)
 
 
 def plain_settings(settings):

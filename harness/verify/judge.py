@@ -158,9 +158,9 @@ def _corrupt(partition: int, handed: Rows, written: Rows) -> list[Finding]:
     nowhere = identity_set(chosen(handed, handed["offset"] == NO_OFFSET))
     findings = []
     for places, names, blame, where in (
-        (in_log, NOTHING, "producer", "stand in the log"),
-        (received - in_log, NOTHING, "consumer", "were handed over"),
-        (NOTHING, nowhere, "consumer", "were handed over"),
+        (in_log, NOTHING, "producer", "in the log"),
+        (received - in_log, NOTHING, "consumer", "handed over"),
+        (NOTHING, nowhere, "consumer", "handed over"),
     ):
         count = places.total + names.total
         if count:

@@ -221,7 +221,7 @@ class _Player:
         data = event.data
         if event.type == "assign":
             positions = data.get("positions") or {}
-            self._hold(event.at, positions.get(str(self.partition), positions.get(self.partition)))
+            self._hold(event.at, positions.get(str(self.partition)))
         elif event.type == "seek":
             if self.held is not None and self.held.parts:
                 yield from self._release(event.at, "seek")

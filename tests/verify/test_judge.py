@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from harness.verify import EXIT_CODES, SEVERITY, judge
+import harness.verify.judge as judging
+from harness.columns import NEVER
+from harness.verify import EXIT_CODES, SEVERITY, evidence, judge
 from harness.verify.findings import ANOMALIES, FATES
 from tests.verify.facts import (
     Fact,
@@ -272,3 +274,92 @@ def test_a_timeline_does_not_go_on_after_the_fate_was_settled() -> None:
     texts = [line["text"] for line in example["timeline"]]
     assert "2 later owners began, and were not handed it" in texts
     assert not any("c3" in text or "c4" in text for text in texts)
+
+
+def test_each_time_of_a_fault_has_to_have_an_effect() -> None:
+    """Lines of one time go together: from one `injecting`, or one further `injected`, to the next."""
+    told = "fault kill had no effect, so the run proves nothing about it"
+    bit, missed = fault("injected", effect="c1 died"), fault("injected", effect=None)
+    begins, heals = fault("injecting"), fault("healed", effect="c1 came back")
+    for lines, doubts in (
+        (bit + bit, []),
+        (bit + missed, [told]),
+        (missed + bit, [told]),
+        (begins + bit + begins + missed, [told]),
+        (begins + bit + begins, [told]),
+        (begins + bit + begins + bit, []),
+        (begins + fault("injected") + heals, []),  # what it did was seen later on
+        (begins + fault("injected") + heals + begins + fault("injected"), [told]),
+        (begins + missed + heals, [told]),  # it was looked for, and nothing was found
+        (begins + heals, [told]),  # never injected
+        (bit + fault("healing") + fault("healed"), []),
+        ([*bit, {**missed[0], "fault": "freeze"}], [told.replace("kill", "freeze")]),
+    ):
+        verdict = verdict_of(CLEAN, lines)
+        assert (verdict["verdict"], [text for text in verdict["reasons"] if text.startswith("fault")]) == (
+            "UNKNOWN" if doubts else "PASS",
+            doubts,
+        ), lines
+
+
+def test_sums_over_partitions() -> None:
+    begin = acked(0, 1) + acked(0, 1, partition=1) + assign("c1", 0, 1, at=0)
+    ahead = [line for partition in (0, 1) for line in commit("c1", 2, partition=partition)]
+    rest = ended("c1") + assign("c2", 0, 1, at=2) + drained() + log(0, 1) + log(0, 1, partition=1)
+    found = verdict_of(begin, ahead, rest, partitions=2)
+    assert found["committed_ahead_of"] == {"never_handed_over": 4, "in_flight": 0}
+    strange = deliver("c1", 9, below=8) + deliver("c1", 9, below=8, partition=1)
+    doubts = verdict_of(begin, deliver("c1", 0), deliver("c1", 0, partition=1), strange, rest, partitions=2)["reasons"]
+    assert [
+        text for text in doubts if "at offsets where the log holds nothing" in text and text.startswith("2 messages")
+    ]
+
+
+def test_two_ways_of_one_fate_are_told_in_one_name() -> None:
+    begin = (
+        acked(*range(4)) + assign("c1") + handled("c1", 0) + deliver("c1", 1) + commit("c1", 3) + ended("c1", "killed")
+    )
+    found = verdict_of(begin, assign("c2", at=3), handled("c2", 3), drained(), log(*range(4)))
+    assert found["committed_ahead_of"] == {"never_handed_over": 1, "in_flight": 1}
+    assert found["reasons"][0] == (
+        "2 messages committed ahead, in flight, never handed over, in partition 0; blame: client and commit mode"
+    )
+
+
+def test_an_accounting_that_does_not_add_up_is_told() -> None:
+    fates = dict.fromkeys(judging.FATES, 0) | {"delivered": 3}
+    total = {"judged": 4, "acked": 4, "deliveries": 3}
+    assert judging._doubts(read(written(history(CLEAN))), total, fates) == [
+        f"the accounting does not add up: {fates} of 4 (a fault of the harness)"
+    ]
+
+
+def test_what_is_told_is_limited_and_what_is_left_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "SPANS_AT_MOST", 3)
+    monkeypatch.setattr(evidence, "OWNERSHIPS_AT_MOST", 1)
+    begin = acked(*range(6)) + acked(*range(6), partition=1) + assign("c1", 0, 1, at=0)
+    gaps = deliver("c1", 1, 3, 5) + deliver("c1", 1, 3, 5, partition=1)
+    found = verdict_of(begin, gaps, drained(), log(*range(6)), log(*range(6), partition=1), partitions=2)
+    assert (len(found["spans"]), found["spans_left_out"], len(found["ownerships"])) == (3, 3, 1)
+
+
+def test_times_that_nobody_knows_are_none() -> None:
+    made = read(written(history(CLEAN)))
+    witnesses = evidence.Witnesses(made, made.rows_of(0), None)  # type: ignore[arg-type]
+    assert [witnesses.time(at) for at in (0, NEVER, made.began + 5, 1)] == [None, None, 5, 1 - made.began]
+
+
+def test_a_wrong_value_in_the_log_is_the_producers() -> None:
+    begin = acked(0, 1) + assign("c1", at=0) + deliver("c1", 0, 1) + drained()
+    found = verdict_of(begin, entry(0, 0), entry(1, 1, corrupt=True), log_end(2))
+    assert (seen(found), found["blamed"]) == ({"corrupt": 1}, ["producer"])
+    assert found["reasons"] == ["1 message of partition 0 in the log with a value that was not sent"]
+
+
+def test_what_is_astray_in_the_log_is_told_by_its_place() -> None:
+    begin = [*acked(0), {"type": "send", "producer": "p1", "partition": 1, "seq": 7}, *assign("c1", at=0)]
+    found = verdict_of(
+        begin, deliver("c1", 0), drained(), entry(0, 0), entry(1, 7), log_end(2), log_end(0, partition=1), partitions=2
+    )
+    spans = [span for span in found["spans"] if span["kind"] == "misrouted"]
+    assert [(span["partition"], span["first_offset"]) for span in spans] == [(0, 1)]

@@ -530,4 +530,4 @@ def test_a_wrong_value_without_a_place(tmp_path: Path) -> None:
     verdict = judge(recording.read(make_run(tmp_path, {**CLEAN, "c1": consumer, "reader": reader}, OWN)))
     assert verdict["anomalies"]["corrupt"] == 2
     assert [one["blame"] for one in verdict["spans"] if one["kind"] == "corrupt"] == ["consumer"]
-    assert "2 messages of partition 0 were handed over with a value that was not sent" in verdict["reasons"]
+    assert "2 messages of partition 0 handed over with a value that was not sent" in verdict["reasons"]

@@ -269,7 +269,7 @@ def test_corrupt() -> None:
     assert verdict["verdict"] == "FAIL"
     assert verdict["blamed"] == ["consumer"]
     assert verdict["fates"]["delivered"] == 2
-    assert verdict["reasons"] == ["1 message of partition 0 were handed over with a value that was not sent"]
+    assert verdict["reasons"] == ["1 message of partition 0 handed over with a value that was not sent"]
     assert seen(verdict_of(begin, broken, drained(), log(0, 1))) == {}
 
 

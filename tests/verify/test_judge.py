@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-import harness.verify.judge as judging
 from harness.columns import NEVER
 from harness.verify import EXIT_CODES, SEVERITY, evidence, judge
 from harness.verify.findings import ANOMALIES, FATES
+from harness.verify.judge import _doubts
 from tests.verify.facts import (
     Fact,
     acked,
@@ -327,9 +327,9 @@ def test_two_ways_of_one_fate_are_told_in_one_name() -> None:
 
 
 def test_an_accounting_that_does_not_add_up_is_told() -> None:
-    fates = dict.fromkeys(judging.FATES, 0) | {"delivered": 3}
+    fates = dict.fromkeys(FATES, 0) | {"delivered": 3}
     total = {"judged": 4, "acked": 4, "deliveries": 3}
-    assert judging._doubts(read(written(history(CLEAN))), total, fates) == [
+    assert _doubts(read(written(history(CLEAN))), total, fates) == [
         f"the accounting does not add up: {fates} of 4 (a fault of the harness)"
     ]
 

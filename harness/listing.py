@@ -12,10 +12,11 @@ from harness.scenario import load, shipped
 def print_listing(console: Console) -> None:
     """Scenarios with their first sentence, clients with the release that a bare name means and their calls."""
     paths = {_name(path): path for path in shipped()}
+    width = max(len(name) for name in paths) + 2
     console.print(Text("Scenarios", style="bold"))
     for name, path in paths.items():
         scenario = load(path)
-        console.print(Text(f"  {name:28}{scenario.client}, {scenario.api}", overflow="ignore"), soft_wrap=True)
+        console.print(Text(f"  {name:{width}}{scenario.client}, {scenario.api}", overflow="ignore"), soft_wrap=True)
         console.print(Text(f"      {_first_sentence(scenario.about)}"), soft_wrap=True)
     console.print()
     console.print(Text("Clients", style="bold"))

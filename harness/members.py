@@ -105,6 +105,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
         "end_offsets": {str(partition): end for partition, (_, end) in ends.items()},
         "application": application(scenario),
         "planted": planted(scenario.planted, scenario.seed),
+        "listen": _listens(scenario),
     }
     if scenario.consumer.certificate == "foreign":
         shared["connection"] = bench.broker.wrong_connection()
@@ -117,16 +118,26 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     return made
 
 
+def _listens(scenario: Scenario) -> bool:
+    """Whether clients have a rebalance listener where the scenario does not say: wherever there may be rebalances.
+
+    One that gives a member back what it had cannot be seen by asking what it owns, and what comes again after it would
+    look like the client's own repeat.
+    """
+    size = scenario.group.size if scenario.group is not None else None
+    commits_in_it = scenario.consumer.commit is not None and scenario.consumer.commit.mode == "in_revoke"
+    return commits_in_it or bool(scenario.faults) or max(len(scenario.members or ()), size or 1) > 1
+
+
 def _who(scenario: Scenario) -> list[tuple[str, list[Part], bool]]:
     """Name, processes to come, and whether the first one is numbered."""
     if scenario.members:
-        in_revoke = scenario.consumer.commit is not None and scenario.consumer.commit.mode == "in_revoke"
         return [
             (
                 name,
                 [Part()]
                 if member.steps is None
-                else [Part(steps) for steps in script.parts(member.steps, listener=in_revoke)],
+                else [Part(steps) for steps in script.parts(member.steps, listener=_listens(scenario))],
                 True,
             )
             for name, member in scenario.members.items()

@@ -178,7 +178,7 @@ def listener_of(consumer):
     From 3.0 on listeners run in the client's own thread, where its blocking calls raise; one that commits must be of
     the kind that awaits.
     """
-    if consumer.listens and hasattr(kafka, "AsyncConsumerRebalanceListener"):
+    if consumer.commits_in_revoke and hasattr(kafka, "AsyncConsumerRebalanceListener"):
         from adapters.kafka_python_listener import Awaiting
 
         return Awaiting(consumer)

@@ -23,7 +23,8 @@ class ConsumerParts:
       `commit` events, at once or by a callback; it raises nothing. `store(message)`: librdkafka's store_offsets().
 
     documented: it joins by `start()`, as the library's documentation shows it, without a listener.
-    listens: it does so with a listener, for the application commits in it.
+    listens: it does so with a listener, for the application commits in it, or for there may be rebalances.
+    commits_in_revoke: the former.
     giving_up: the application's answer to (partitions, lost): what to commit before they go.
     """
 
@@ -42,7 +43,8 @@ class ConsumerParts:
         self.events = deque()
         self.effective = {}
         application = config.get("application") or {}
-        self.listens = (application.get("commit") or {}).get("mode") == "in_revoke"
+        self.commits_in_revoke = (application.get("commit") or {}).get("mode") == "in_revoke"
+        self.listens = self.commits_in_revoke or bool(config.get("listen"))
         self.documented = not self.listens and not joins_by_itself(config.get("script"))
         self.giving_up = lambda partitions, lost: {}
 

@@ -115,7 +115,7 @@ def consumer_of(config):
     kind = consumption_of(config)
     if config.get("script") is not None:
         return scripted(kind)
-    return attentive(kind) if Application(config).active else kind
+    return attentive(kind) if config.get("listen") or Application(config).active else kind
 
 
 def make_client(make, config, control, start=True):

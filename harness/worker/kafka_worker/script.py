@@ -82,7 +82,7 @@ class Script:
         return self._client.complete(call(*args))
 
     def _subscribe(self, step, _):
-        self._consumption.listening = bool(step.get("listener")) or self._client.listens
+        self._consumption.listening = bool(step.get("listener")) or self._client.commits_in_revoke
         self._do(self._client.subscribe, self._consumption.listening)
 
     def _assign(self, step, _):

@@ -1,5 +1,6 @@
 """What all stages of a run work with, and what each of them does with a worker: configure, start, note how it ended."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -151,15 +152,19 @@ def note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, plant
         bench.journal.write("member", member=worker.name, state=state, by="fault" if planted else "nobody")
     if planted:
         return
-    bench.journal.write("torn", why=what)
+    first, *more = what.splitlines()
+    bench.journal.write("torn", why=f"{first} (more in logs/{end.log.name})" if more else first)
 
 
 def note_stored(bench: Bench) -> None:
-    """Read the group's stored offsets from outside, through the other family of clients."""
-    partitions = range(bench.scenario.partitions)
+    """Read the group's stored offsets from outside, through the other family of clients.
+
+    Told as of the moment before the question: a commit that another member makes meanwhile may be in the answer or not.
+    """
+    partitions, asked_at = range(bench.scenario.partitions), time.monotonic_ns()
     stored = bench.admin.stored_offsets(bench.group, bench.topic, partitions, family=bench.witness)
     for partition, offset in stored.items():
-        bench.journal.write("stored", partition=partition, offset=offset)
+        bench.journal.write("stored", t=asked_at, partition=partition, offset=offset)
 
 
 def lag(bench: Bench, ends: dict[int, tuple[int, int]]) -> dict[str, int]:

@@ -26,7 +26,7 @@ class Journal:
         os.close(self._file)
 
     def write(self, kind: str, **keys: Any) -> None:
-        """One event, now. Raises HarnessError `cannot-write` when the disk does not take all of it."""
+        """One event, now, or at `t`. Raises HarnessError `cannot-write` when the disk does not take all of it."""
         line = json.dumps({"t": time.monotonic_ns(), "type": kind, **keys}).encode() + b"\n"
         try:
             if os.write(self._file, line) != len(line):

@@ -65,3 +65,17 @@ def test_a_seek_before_anything_was_handed_over_says_where_its_owner_starts() ->
     assert verdict_of(begin, seek("c1", 0), deliver("c1", *range(4)), read)["verdict"] == "PASS"
     assert verdict_of(begin, seek("c1", 0), deliver("c1", 1, 2, 3), read)["fates"]["skipped"] == 1
     assert verdict_of(begin, deliver("c1", *range(1, 4)), read)["fates"]["committed_ahead"] == 1
+
+
+def test_what_carries_no_identity_is_sought_by_its_place() -> None:
+    begin = acked(*range(4)) + assign("c1", at=0) + deliver("c1", 0, 1, producer=None) + seek("c1", 0)
+    read = drained() + log(*range(4))
+    assert seen(verdict_of(begin, deliver("c1", *range(4), producer=None), read)) == {}
+    assert seen(verdict_of(begin, deliver("c1", 1, 2, 3, producer=None), read)) == {"skipped": 1}
+
+
+def test_losses_of_all_sorts_stand_beside_each_other() -> None:
+    begin = acked(*range(6)) + assign("c1", at=0) + deliver("c1", 0, 2, 3)
+    found = verdict_of(begin, seek("c1", 2), deliver("c1", 3, 5), READ)
+    assert seen(found) == {"skipped": 3}
+    assert sorted(span["first_offset"] for span in found["spans"]) == [1, 2, 4]

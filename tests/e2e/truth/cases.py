@@ -106,21 +106,15 @@ IN_CI = {
     ("K1_iterator_close", f"{KP}==2.0.2"),
     ("K1_iterator_close", f"{KP}==2.1.2"),
     ("K2_pause_resume", f"{KP}==2.0.2"),
-    ("K2_pause_resume", f"{KP}==2.1.2"),
     ("K5_short_poll", f"{KP}==2.2.8"),
-    ("K5_short_poll", f"{KP}==2.2.9"),
     ("K5_short_poll_latest", f"{KP}==2.2.8"),
     ("K6_listener_stall", f"{KP}==3.0.8"),
-    ("K6_listener_stall", f"{KP}==3.0.9"),
     ("K11_control_records", f"{KP}==2.0.5"),
-    ("K11_control_records", f"{KP}==2.0.6"),
     ("K13_tls_at_start", f"{KP}==1.4.4 @ python3.8"),
     ("C1_seek_paused", f"{RDK}==1.8.2 @ python3.8"),
-    ("C1_seek_paused", f"{RDK}==2.16.1"),
     ("C3_resume_twice", f"{RDK}==2.3.0"),
     ("C3_resume_twice", f"{RDK}==2.4.0"),
     ("S1_kafka_python_iterator", f"{KP}==3.0.12"),
     ("S1_confluent_poll", f"{RDK}==2.16.1"),
-    ("S1_aiokafka_getmany", "aiokafka==0.14.0"),
 }
-"""One bad and one good release each: the rest by `python -m tests.e2e.truth.table`."""
+"""What CI has time for: the rest by `python -m tests.e2e.truth.table`."""

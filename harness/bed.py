@@ -32,7 +32,7 @@ class Bed:
         self.broker = broker or Broker()
         self.progress = progress
         self._stack = contextlib.ExitStack()
-        self._clients: dict[tuple[str, str, str], stages.Clients] = {}
+        self._clients: dict[tuple[object, ...], stages.Clients] = {}
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -49,7 +49,8 @@ class Bed:
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
-        key = (scenario.client, scenario.producer.client, scenario.security)
+        own = [(name, member.client) for name, member in (scenario.members or {}).items()]
+        key = (scenario.client, scenario.producer.client, scenario.security, *own)
         if key not in self._clients:
             self._clients[key] = stages.prepare_clients(scenario, self.progress.say)
         return self._clients[key]

@@ -25,12 +25,12 @@ class Kill(MemberFault):
     def __init__(self, plan: dict[str, Any]) -> None:
         super().__init__(plan)
         self.restart_at: float | None = None
-        self.owned: frozenset[int] | None = None
+        self.asked: tuple[Worker, frozenset[int] | None] | None = None  # who owned what, when it was set off
 
     def prepare(self, group: "Group") -> None:
         worker = self.member(group).worker
         if worker is not None and self.plan["after_s"]:
-            self.owned = group.view().members.get(worker.name)
+            self.asked = worker, group.view().members.get(worker.name)
 
     @property
     def restarts_soon(self) -> bool:
@@ -43,7 +43,6 @@ class Kill(MemberFault):
             self.tell(group, "injected", why=f"{member.name} had no process then")
             return
         effect, why = self._proof_before(group, member, worker)
-        self.owned = None
         member.killed = worker
         worker.signal(signal.SIGKILL)
         gone = proc.wait_until(worker.finished, timeout_s=END_S, poll_s=0.005)
@@ -65,7 +64,11 @@ class Kill(MemberFault):
         what = f"{worker.name} ended by SIGKILL, after {member.deliveries:,} deliveries"
         if assigns_itself(member):
             return f"{what}, with partitions that it had taken by itself", None
-        owned = self.owned or group.view().members.get(worker.name)
+        asked, self.asked = self.asked, None
+        # What was asked of another process of this member says nothing of this one.
+        owned = asked[1] if asked is not None and asked[0] is worker else None
+        if not owned:
+            owned = group.view().members.get(worker.name)
         if owned is None:
             return None, f"{worker.name} was no member of the group then"
         return f"{what}, as a member of the group that owned {numbers(owned)}", None

@@ -12,6 +12,9 @@ from harness.columns import NEVER, ROW, Rows
 from harness.frames import CORRUPT, DELIVER, DELIVER_KEYS, EVENT, LOG, LOG_RUNS, Frame, Tape, filled, until
 from harness.history import Event
 
+LENGTH_AT_MOST = np.iinfo(ROW["length"]).max
+"""Messages in a row. A run that says more is damage, and must not become a row of fewer than none."""
+
 SPANS_AT_MOST = 4096
 """Of when messages arrived no finer picture is kept."""
 
@@ -99,7 +102,11 @@ class Reader:
         rows = np.zeros(count, ROW)
         rows["offset"] = np.frombuffer(frame.data, "<i8", count, at)
         rows["partition"] = np.frombuffer(frame.data, "<i4", count, at + 8 * capacity)
-        rows["length"] = np.frombuffer(frame.data, "<u4", count, at + 12 * capacity)
+        lengths = np.frombuffer(frame.data, "<u4", count, at + 12 * capacity)
+        if lengths.max(initial=0) > LENGTH_AT_MOST:
+            self.tape.torn = f"frame at byte {frame.place} cannot be read"
+            return rows[:0]
+        rows["length"] = lengths
         rows["at"] = rows["until"] = rows["done"] = frame.t
         add_names(rows, keys[0::3], keys[1::3].view(np.int64), self.tape.meta["run_id"])
         self.arrivals[LOG].add(frame.t, frame.t, int(rows["length"].sum()))

@@ -531,3 +531,13 @@ def test_a_wrong_value_without_a_place(tmp_path: Path) -> None:
     assert verdict["anomalies"]["corrupt"] == 2
     assert [one["blame"] for one in verdict["spans"] if one["kind"] == "corrupt"] == ["consumer"]
     assert "2 messages of partition 0 handed over with a value that was not sent" in verdict["reasons"]
+
+
+@pytest.mark.parametrize(("length", "torn"), [(3, None), ((1 << 31) - 1, None), (1 << 31, True), ((1 << 32) - 1, True)])
+def test_a_run_longer_than_a_row_can_be_is_damage(tmp_path: Path, length: int, torn: bool | None) -> None:
+    """As a number with a sign it would be a row of fewer than no messages."""
+    body = key(0, 0) + struct.pack("<qiI", 0, 0, length)
+    run = struct.pack("<HHIIIqq", 10, 0, 1, 1, len(body), 91, 91) + body
+    recorded = read(tmp_path, header(role="read_log", worker="reader") + run)
+    assert recorded.torn == ("frame at byte 4096 cannot be read" if torn else None)
+    assert recorded.rows(LOG)["length"].tolist() == ([] if torn else [length])

@@ -1,6 +1,7 @@
 """For all tests: how many of them needed a real broker, told at the end, and a failure where it must not be zero."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if missing:
         reporter.write_line(f"no test ran of kind: {', '.join(missing)}; HARNESS_E2E=1 demands at least one", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Write mine.yaml into the working folder, so that messages begin `mine.yaml:`."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str) -> str:
+        Path("mine.yaml").write_text(text, encoding="utf-8")
+        return "mine.yaml"
+
+    return write

@@ -1,41 +1,14 @@
 """Scenarios: values, defaults, overrides, and the exact words of every refusal."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from harness.errors import EXIT_USAGE, UsageError
-from harness.scenario import HINT, OPTIONS, Scenario, dump, find, json_schema, load, shipped
-
-SMALL = """\
-about: A small one.
-client: kafka-python==2.0.2
-api: poll
-messages: 1000
-size_bytes: 100
-"""
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Write mine.yaml into the working folder, so that messages begin `mine.yaml:`."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(text: str) -> str:
-        Path("mine.yaml").write_text(text, encoding="utf-8")
-        return "mine.yaml"
-
-    return write
-
-
-def refused(path: str, overrides: dict[str, Any] | None = None) -> list[str]:
-    with pytest.raises(UsageError) as caught:
-        load(path, overrides)
-    assert (caught.value.slug, caught.value.hint, caught.value.exit_code) == ("bad-scenario", HINT, EXIT_USAGE)
-    return caught.value.what.splitlines()
+from harness.errors import UsageError
+from harness.scenario import OPTIONS, Scenario, dump, find, json_schema, load, shipped
+from tests.refusals import SMALL, refused
 
 
 def test_defaults(write):

@@ -1,40 +1,18 @@
 """Members, scripts, groups, ways to commit and faults, as a scenario writes them, and every refusal's words."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import script
-from harness.errors import UsageError
 from harness.scenario import dump, json_schema, load
 from harness.scenario_file import shipped_folder
-
-SMALL = """\
-about: A small one.
-client: kafka-python==2.0.2
-api: poll
-messages: 1000
-size_bytes: 100
-"""
+from tests.refusals import SMALL, refused
 
 
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Write mine.yaml into the working folder, so that messages begin `mine.yaml:`."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(text: str) -> str:
-        Path("mine.yaml").write_text(text, encoding="utf-8")
-        return "mine.yaml"
-
-    return write
-
-
-def refused(path: str, overrides: dict[str, Any] | None = None) -> list[str]:
-    with pytest.raises(UsageError) as caught:
-        load(path, overrides)
-    return [line.removeprefix("mine.yaml:") for line in caught.value.what.splitlines()]
+def found(path: str, overrides: dict[str, Any] | None = None) -> list[str]:
+    """What a refusal says, without the file's name."""
+    return [line.removeprefix("mine.yaml:") for line in refused(path, overrides)]
 
 
 WRONG = {
@@ -272,7 +250,7 @@ WRONG = {
 
 @pytest.mark.parametrize("lines", WRONG)
 def test_what_is_wrong_is_said(write, lines):
-    assert refused(write(SMALL + lines + "\n")) == WRONG[lines]
+    assert found(write(SMALL + lines + "\n")) == WRONG[lines]
 
 
 CLIENTS = {
@@ -299,9 +277,9 @@ CLIENTS = {
 
 
 @pytest.mark.parametrize(("client", "lines"), CLIENTS)
-def test_what_a_client_or_a_broker_cannot_do_is_refused(write, client, lines):
+def test_what_a_client_or_a_broker_cannot_do_is_found(write, client, lines):
     text = SMALL.replace("client: kafka-python==2.0.2", f"client: {client}\nseed: 1")
-    assert refused(write(text + lines + "\n")) == [CLIENTS[client, lines]]
+    assert found(write(text + lines + "\n")) == [CLIENTS[client, lines]]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +303,7 @@ def test_what_they_can_is_not(write, client, lines):
 
 def test_an_option_that_does_not_fit_is_named(write):
     path = write(SMALL.replace("kafka-python==2.0.2", "kafka-python") + "group: {static: true}\n")
-    assert refused(path, {"client": "kafka-python==2.0.2"}) == [
+    assert found(path, {"client": "kafka-python==2.0.2"}) == [
         "--client: kafka-python==2.0.2 has no static membership (group_instance_id); kafka-python has it from 2.3 on"
     ]
 

@@ -1,16 +1,11 @@
-"""What a planted run comes to: its verdict, and what its clients say that they did."""
+"""What the clients of a planted run say that they did."""
 
 from typing import Any
 
-from harness import outcome
 from harness.frames import open_tape
 from harness.history import Event
 from harness.reader import Reader
 from harness.rundir import RunDir
-
-
-def judged(run: RunDir) -> dict[str, Any]:
-    return outcome.judge_run(run)
 
 
 def deeds(run: RunDir) -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ from typing import Any
 
 from harness.bed import Bed
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, HarnessError
+from harness.outcome import judge_run
 from harness.report.progress import Progress
 from harness.rundir import disk_error
 from harness.scenario import Scenario
-from harness.selftest.cells import deeds, judged
+from harness.selftest.cells import deeds
 from harness.selftest.marking import Marks, false_alarms, marks
 from harness.selftest.table import Cell, clean_scenario, scenario_of
 
@@ -137,7 +138,7 @@ def _run_cell(bed: Bed, cell: Cell, seed: int, *, keep: bool) -> CellResult:
     result = CellResult(cell, None)
     with _filling(result, keep=keep):
         run = bed.record(Scenario.model_validate(scenario_of(cell, seed=seed)), cell.name)
-        result.marks = marks(cell, judged(run), deeds(run))
+        result.marks = marks(cell, judge_run(run), deeds(run))
         result.run = run.path
     return result
 
@@ -149,7 +150,7 @@ def _run_clean(bed: Bed, number: int, seed: int, *, keep: bool) -> CleanResult:
     result = CleanResult(name, [])
     with _filling(result, keep=keep):
         run = bed.record(Scenario.model_validate(scenario), f"clean-{number + 1}")
-        result.alarms = false_alarms(judged(run))
+        result.alarms = false_alarms(judge_run(run))
         result.run = run.path
     return result
 

@@ -43,7 +43,7 @@ def bed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Bed]:
     """A self-test without a broker, in which every run is perfect unless the test says otherwise."""
     monkeypatch.setattr(selftest.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(selftest, "Bed", Bed)
-    monkeypatch.setattr(selftest, "judged", lambda run: {"verdict": "PASS"})
+    monkeypatch.setattr(selftest, "judge_run", lambda run: {"verdict": "PASS"})
     monkeypatch.setattr(selftest, "deeds", lambda run: [])
     monkeypatch.setattr(selftest, "marks", lambda cell, verdict, deeds: Marks())
     monkeypatch.setattr(Bed, "raises", None)

@@ -29,10 +29,10 @@ import pytest
 FOLDER = Path("mutants")
 WANTED = "HARNESS_MUTANTS"
 TESTS = ("tests/verify", "tests/test_recording.py")
-LIMIT_S = 60
-"""For one mutant, on one core: a loop that never ends is caught, too."""
+LIMIT_CPU_S = 60
+"""Processor time for one mutant, so that a busy machine decides nothing: a loop that never ends is caught, too."""
 CAUGHT = ("killed", "timed out")
-ENDS = {0: "survived", 1: "killed", -signal.SIGALRM: "timed out"}
+ENDS = {0: "survived", 1: "killed", -signal.SIGPROF: "timed out"}
 
 
 def main() -> None:
@@ -137,7 +137,7 @@ def tried(name: str, items: list[pytest.Item]) -> tuple[str, str]:
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(LIMIT_S)
+        signal.setitimer(signal.ITIMER_PROF, LIMIT_CPU_S)
         os.environ["MUTANT_UNDER_TEST"] = name
         failed = next((item.nodeid for item in items if _fails(item)), "")
         os.write(tell, failed.encode())

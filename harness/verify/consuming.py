@@ -75,9 +75,8 @@ def read_consumed(produced: Produced, holdings: Holdings, drained: Event | None)
     rows = joined(parts + [rows for _, rows in holdings.foreign] + holdings.astray + given_back)
     named = rows["producer"] != NO_PRODUCER
     away = named & (rows["asked"] != produced.partition)
-    strange = ~named & (rows["offset"] == NO_OFFSET)
-    deliveries = chosen(rows, ~away)
-    nameless = offset_set(chosen(rows, ~named))
+    deliveries, unnamed = chosen(rows, ~away), chosen(rows, ~named)
+    nameless = offset_set(unnamed)
     offsets = offset_set(joined([*(rows for _, rows in holdings.foreign), *given_back]))
     for ownership in holdings.ownerships:
         offsets = offsets | ownership.offsets
@@ -94,7 +93,7 @@ def read_consumed(produced: Produced, holdings: Holdings, drained: Event | None)
         delivered=names_of(deliveries, produced),
         nowhere=nowhere,
         strays=chosen(rows, away),
-        strangers=int(rows["length"][strange].sum()),
+        strangers=int(unnamed["length"][unnamed["offset"] == NO_OFFSET].sum()),
         sought_in_vain=_sought_in_vain(produced, holdings, drained),
         finished=None if done.all() else names_of(chosen(deliveries, done), produced),
     )

@@ -59,34 +59,55 @@ class Intervals:
     def __or__(self, other: "Intervals") -> "Intervals":
         if not len(self) or not len(other):
             return self if len(self) else other
+        for one, rest in ((self, other), (other, self)):
+            if len(one) == 1 and one.covers(rest):
+                return one
         both = (self.starts, other.starts), (self.lengths, other.lengths)
         return Intervals.of(*map(np.concatenate, both))
 
     def __and__(self, other: "Intervals") -> "Intervals":
-        if len(self) == 1 == len(other):  # most of all, and much quicker so
-            return Intervals.span(
-                max(int(self.starts[0]), int(other.starts[0])), min(int(self.ends[0]), int(other.ends[0]))
-            )
         if not len(self) or not len(other):
             return NOTHING
+        for one, rest in ((self, other), (other, self)):
+            if len(one) == 1:  # most of all, and much quicker so
+                return rest.between(int(one.starts[0]), int(one.ends[0]))
         i, j = overlapping(self.starts, self.ends, other)
         return Intervals(np.maximum(self.starts[i], other.starts[j]), np.minimum(self.ends[i], other.ends[j]))
 
     def __sub__(self, other: "Intervals") -> "Intervals":
         if not len(self) or not len(other):
             return self
+        if len(other) == 1 and other.covers(self):
+            return NOTHING
         if len(self) == len(other) and (self.starts == other.starts).all() and (self.ends == other.ends).all():
             return NOTHING
         others = Intervals(np.concatenate(([LEAST], other.ends)), np.concatenate((other.starts, [MOST])))
         return self & others
 
+    def covers(self, other: "Intervals") -> bool:
+        """Whether a single interval has all of another set, which is not empty, in it."""
+        return bool(self.starts[0] <= other.starts[0] and other.ends[-1] <= self.ends[0])
+
+    def between(self, low: int, high: int) -> "Intervals":
+        """What lies in [low, high): the same columns but for the ends, where nothing is cut."""
+        first, last = np.searchsorted(self.ends, low, side="right"), np.searchsorted(self.starts, high)
+        if first >= last or low >= high:
+            return NOTHING
+        starts, ends = self.starts[first:last], self.ends[first:last]
+        if starts[0] < low:
+            starts = np.concatenate(([low], starts[1:]))
+        if ends[-1] > high:
+            ends = np.concatenate((ends[:-1], [high]))
+        return Intervals(starts, ends)
+
     def below(self, limit: int) -> "Intervals":
-        keep = self.starts < limit
-        return Intervals(self.starts[keep], np.minimum(self.ends[keep], limit))
+        return self.between(LEAST, limit)
 
     def from_(self, limit: int) -> "Intervals":
-        keep = self.ends > limit
-        return Intervals(np.maximum(self.starts[keep], limit), self.ends[keep])
+        return self.between(limit, MOST)
+
+    def shifted(self, by: int) -> "Intervals":
+        return Intervals(self.starts + by, self.ends + by)
 
 
 NOTHING = Intervals(EMPTY, EMPTY)

@@ -70,6 +70,9 @@ def offsets_of(wanted: Intervals, log: Rows) -> Intervals:
     if not len(wanted):
         return NOTHING
     starts = identities(log)
+    shift = log["offset"] - starts
+    if len(log) and (shift == shift[0]).all():  # as a rule, and much quicker so
+        return (wanted & Intervals.of(starts, log["length"])).shifted(int(shift[0]))
     i, j = overlapping(starts, starts + log["length"], wanted)
     first = np.maximum(starts[i], wanted.starts[j])
     last = np.minimum(starts[i] + log["length"][i], wanted.ends[j])

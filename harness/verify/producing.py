@@ -76,8 +76,11 @@ class Produced:
 
     def astray(self, deliveries: Rows) -> NDArray[np.bool_]:
         """Deliveries whose identity names another partition, and which the log does not hold in this one either."""
-        away: NDArray[np.bool_] = (deliveries["producer"] != NO_PRODUCER) & (deliveries["asked"] != self.partition)
-        if away.any() and len(self.strays):
+        away: NDArray[np.bool_] = deliveries["asked"] != self.partition
+        if not away.any():
+            return away
+        away &= deliveries["producer"] != NO_PRODUCER
+        if len(self.strays):
             mine = offset_set(self.strays)
             held = overlapping(deliveries["offset"], deliveries["offset"] + deliveries["length"], mine)[0]
             away[held] = False

@@ -285,6 +285,7 @@ def test_each_time_of_a_fault_has_to_have_an_effect() -> None:
         (bit + bit, []),
         (bit + missed, [told]),
         (missed + bit, [told]),
+        (bit + fault("injected"), [told]),  # of the second time nothing was ever seen
         (begins + bit + begins + missed, [told]),
         (begins + bit + begins, [told]),
         (begins + bit + begins + bit, []),

@@ -126,7 +126,9 @@ def _listens(scenario: Scenario) -> bool:
     """
     size = scenario.group.size if scenario.group is not None else None
     commits_in_it = scenario.consumer.commit is not None and scenario.consumer.commit.mode == "in_revoke"
-    return commits_in_it or bool(scenario.faults) or max(len(scenario.members or ()), size or 1) > 1
+    # Whoever works for too long is taken for dead, and joins anew.
+    works = scenario.consumer.processing is not None
+    return commits_in_it or works or bool(scenario.faults) or max(len(scenario.members or ()), size or 1) > 1
 
 
 def _who(scenario: Scenario) -> list[tuple[str, list[Part], bool]]:

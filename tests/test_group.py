@@ -103,6 +103,22 @@ def test_one_consumer_with_restarts(play) -> None:
     assert len(ran.of("stored")) == 3 * 2
 
 
+@pytest.mark.parametrize(
+    ("keys", "worker", "listens"),
+    [
+        ({}, "c1", False),  # as documented, and nothing should happen to it
+        ({"restarts": {"count": 1, "after": [5, 5]}}, "c1", False),
+        ({"consumer": {"commit": {"mode": "sync"}}}, "c1", False),
+        ({"consumer": {"commit": {"mode": "in_revoke"}}}, "c1", True),
+        ({"consumer": {"processing": {"message_ms": 1}}}, "c1", True),  # it may work longer than max.poll.interval
+        ({"group": {"size": 2}}, "c2", True),
+        ({"faults": [{"kill": "c", "when": {"deliveries": 1}}]}, "c1", True),
+    ],
+)
+def test_clients_listen_wherever_there_may_be_rebalances(play, keys: dict, worker: str, listens: bool) -> None:
+    assert play(keys).config(worker)["listen"] is listens
+
+
 def test_a_script_is_split_at_its_restarts_and_made_whole(play) -> None:
     ran = play({"members": {"a": {"steps": [{"take": 5}, "close", "restart", {"assign": [1]}, "drain"]}}})
     assert ran.workers == ["a1", "a2"]

@@ -4,7 +4,6 @@
 torn *last* line is a recording cut short, which the judge will call UNKNOWN. Nothing in a file is ever executed.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, ROW, SEQ_BITS, Columns
+from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, ROW, Columns
 from harness.errors import HarnessError
 from harness.history import Event, History, RunInfo, Stream, Transaction
-
-Line = dict[str, Any]
+from harness.portable_lines import EXTRAS, Line, bad, extras, parsed, run_info, told_run
 
 
 class Row(NamedTuple):
@@ -42,74 +40,6 @@ class Row(NamedTuple):
 Name = tuple[int, int, int]
 """A message's identity: partition, producer, seq."""
 
-KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "run": {
-        "run": str,
-        "guarantee": str,
-        "partitions": int,
-        "isolation": str,
-        "reset": str,
-        "group": (str, type(None)),
-    },
-    "send": {"producer": str, "partition": int, "seq": int},
-    "ack": {"producer": str, "partition": int, "seq": int},
-    "nack": {"producer": str, "partition": int, "seq": int, "error": str},
-    "unknown": {"producer": str, "partition": int, "seq": int, "error": str},
-    "txn": {"producer": str, "txn": (str, int), "state": str},
-    "member": {"member": str, "state": str},
-    "assign": {"member": str, "partitions": list},
-    "revoke": {"member": str, "partitions": list},
-    "position": {"member": str, "partition": int, "offset": int},
-    "seek": {"member": str, "partition": int, "offset": (int, type(None))},
-    "deliver": {"member": str, "partition": int, "offset": (int, type(None))},
-    "processed": {"member": str, "partition": int, "offset": int},
-    "commit": {"member": str, "partition": int, "offset": int, "ok": bool},
-    "stored": {"partition": int, "offset": (int, type(None))},
-    "fault": {"fault": str, "phase": str},
-    "log": {"partition": int, "offset": int, "producer": (str, type(None)), "seq": (int, type(None))},
-    "log_end": {"partition": int, "start": int, "end": int},
-    "drained": {"waited_s": (int, float), "lag": dict},
-}
-"""The keys that a line of each type must have, beside `t`."""
-
-OPTIONAL: dict[str, type | tuple[type, ...]] = {
-    "producer": (str, type(None)),
-    "seq": (int, type(None)),
-    "offset": (int, type(None)),
-    "txn": (str, int, type(None)),
-    "positions": (dict, type(None)),
-    "asked": (int, type(None)),
-    "committed_to": (int, type(None)),
-}
-"""The types of keys that a line may have, or that stand in lines of several types."""
-
-CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
-    "run": {
-        "guarantee": ("at_least_once", "at_most_once", "exactly_once"),
-        "isolation": ("read_uncommitted", "read_committed"),
-        "reset": ("earliest", "latest", "none"),
-    },
-    "member": {"state": ("join", "leave", "killed", "crashed")},
-    "txn": {"state": ("begin", "commit", "abort", "unknown")},
-    "fault": {"phase": ("injecting", "injected", "healing", "healed")},
-}
-
-RUN_KEYS = ("run", "guarantee", "partitions", "isolation", "reset", "group")
-EXTRAS = {"identified": bool, "torn": list, "damaged": list, "processing": str}
-"""Keys of the `run` line by which `harness export` carries what only our own recordings know."""
-
-LIMITS = {
-    "partitions": 1 << 20,
-    "partition": 1 << 20,
-    "asked": 1 << 20,
-    "seq": 1 << SEQ_BITS,
-    "offset": 1 << 62,
-    "start": 1 << 62,
-    "end": 1 << 62,
-    "committed_to": 1 << 62,
-}
-"""Integers by key are at least 0 and below these; what columns can hold, and more than Kafka can."""
-
 
 def read(path: Path) -> History:
     """Read one portable history. Raises HarnessError `bad-history` naming file and line."""
@@ -123,89 +53,27 @@ def read(path: Path) -> History:
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
-        line = _parse(path, number, text, tolerate=number == len(lines) and reader is not None)
+        line = parsed(path, number, text, tolerate=number == len(lines) and reader is not None)
         if line is None:
             torn = True
             break
         if reader is None:
-            reader = _Reader(_run_info(path, number, line), _extras(path, number, line))
+            reader = _Reader(run_info(path, number, line), extras(path, number, line))
         elif line["type"] == "run":
-            raise _bad(path, number, "a second line of type run")
+            raise bad(path, number, "a second line of type run")
         else:
             reader.take(line)
     if reader is None:
-        raise _bad(path, 1, "no line of type run: the file is empty")
+        raise bad(path, 1, "no line of type run: the file is empty")
     return reader.history(torn=torn)
 
 
 def gathered(first: Line, lines: Iterable[Line]) -> History:
     """The history that lines made here tell; importers of other tools' histories make them. Nothing is checked."""
-    run = RunInfo(**{name: first[name] for name in RUN_KEYS}, idempotent=bool(first.get("idempotent")))
-    reader = _Reader(run, {key: first[key] for key in EXTRAS if key in first})
+    reader = _Reader(told_run(first), {key: first[key] for key in EXTRAS if key in first})
     for line in lines:
         reader.take(line)
     return reader.history(torn=False)
-
-
-def _parse(path: Path, number: int, text: bytes, *, tolerate: bool) -> Line | None:
-    try:
-        line = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        if tolerate:
-            return None
-        raise _bad(path, number, f"not a line of JSON ({error})") from error
-    if not isinstance(line, dict):
-        raise _bad(path, number, "not a JSON object")
-    kind = line.get("type")
-    if not isinstance(kind, str) or kind not in KEYS:
-        raise _bad(path, number, f"unknown type {kind!r}")
-    wanted_keys = {"t": int, **KEYS[kind]}
-    for key in wanted_keys:
-        if key not in line:
-            raise _bad(path, number, f"{kind} without the key {key!r}")
-    for key, wanted in {**OPTIONAL, **wanted_keys}.items():
-        if key in line:
-            _check(path, number, kind, key, line[key], wanted)
-    for key, allowed in CHOICES.get(kind, {}).items():
-        if line[key] not in allowed:
-            raise _bad(path, number, f"{kind}: {key} is {line[key]!r}, not one of {', '.join(allowed)}")
-    return line
-
-
-def _check(path: Path, number: int, kind: str, key: str, value: Any, wanted: type | tuple[type, ...]) -> None:
-    """One value: its type, its range, and what is inside of it."""
-    fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
-    if fits and isinstance(value, list):
-        fits = all(type(part) is int and 0 <= part < LIMITS["partition"] for part in value)
-    if fits and key == "positions" and value is not None:
-        fits = all(position is None or type(position) is int for position in value.values())
-    if not fits:
-        raise _bad(path, number, f"{kind}: {key} is {value!r}")
-    low, high = (0, LIMITS[key]) if key in LIMITS else (-(1 << 62), 1 << 62)
-    if isinstance(value, int) and not low <= value < high:
-        raise _bad(path, number, f"{kind}: {key} is out of range")
-
-
-def _run_info(path: Path, number: int, line: Line) -> RunInfo:
-    if line["type"] != "run":
-        raise _bad(path, number, f"the first line must be of type run, not {line['type']}")
-    return RunInfo(**{name: line[name] for name in RUN_KEYS}, idempotent=bool(line.get("idempotent")))
-
-
-def _extras(path: Path, number: int, line: Line) -> Line:
-    """What an export of one of our own runs says beside the format; `harness/export.py` writes it."""
-    extras = {key: line[key] for key in EXTRAS if key in line}
-    for key, value in extras.items():
-        texts = value if isinstance(value, list) else []
-        if not isinstance(value, EXTRAS[key]) or not all(isinstance(text, str) for text in texts):
-            raise _bad(path, number, f"run: {key} is {value!r}")
-    return extras
-
-
-def _bad(path: Path, number: int, what: str) -> HarnessError:
-    return HarnessError(
-        "bad-history", f"{path}:{number}: {what}", "The portable history's format is in harness/verify/README.md."
-    )
 
 
 class _Reader:

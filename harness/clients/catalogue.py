@@ -6,7 +6,6 @@ it sees. Nothing here installs or starts anything.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 Minor = tuple[int, int]
 
@@ -174,17 +173,3 @@ def release_of(version: str) -> tuple[int, ...]:
 
 def dotted(minor: Minor) -> str:
     return f"{minor[0]}.{minor[1]}"
-
-
-def describe_catalogue() -> list[dict[str, Any]]:
-    """What `harness list` shows of the clients."""
-    return [
-        {
-            "library": client.library,
-            "current": client.current,
-            "apis": list(client.apis),
-            "reader": client.reader,
-            "about": client.about,
-        }
-        for client in CLIENTS.values()
-    ]

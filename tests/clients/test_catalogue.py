@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.clients.catalogue import CLIENTS, Supported, describe_catalogue, release_of, supported
+from harness.clients.catalogue import CLIENTS, Supported, release_of, supported
 
 
 @pytest.mark.parametrize("client", [client for client in CLIENTS.values() if client.library != "null"])
@@ -49,10 +49,3 @@ def test_one_interpreter_alone() -> None:
 )
 def test_releases_compare_by_number(older: str, newer: str) -> None:
     assert release_of(older) < release_of(newer)
-
-
-def test_describe() -> None:
-    rows = describe_catalogue()
-    assert [row["library"] for row in rows] == list(CLIENTS)
-    assert rows[0]["current"] == "3.0.12"
-    assert rows[0]["apis"] == ["iterator", "poll"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import portable
+from harness import portable, portable_lines
 from harness.verify.findings import ANOMALIES, FATES
 from harness.verify.judge import FORBIDDEN, FORBIDDEN_BY
 from tests.verify.facts import acked, assign, deliver, drained, log, verdict_of
@@ -18,10 +18,10 @@ def test_every_fate_and_anomaly_has_its_paragraph(kind: str) -> None:
     assert f"\n**{kind}**" in TEXT
 
 
-@pytest.mark.parametrize("type", portable.KEYS)
+@pytest.mark.parametrize("type", portable_lines.KEYS)
 def test_every_type_of_line_and_its_keys_are_told(type: str) -> None:
     row = next(line for line in TEXT.splitlines() if line.startswith(f"| `{type}` |"))
-    for key in portable.KEYS[type]:
+    for key in portable_lines.KEYS[type]:
         assert f"`{key}`" in row
 
 

@@ -6,12 +6,13 @@ group is over when nobody has been handed anything for too long (`drain`), or wh
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from harness import script
 from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, note_end, note_stored, start
 from harness.broker.admin import GroupView
 from harness.clients.pool import WorkerEnd
-from harness.faults.base import Fault
+from harness.faults.base import Fault, MemberFault
 from harness.members import Member, Part, longest_batch_s
 
 Ends = dict[int, tuple[int, int]]
@@ -30,6 +31,7 @@ class Group:
         self.words: list[str] = []
         self.began = self.changed_at = self.deadline = 0.0
         self.settled_at = self.asked_at = 0.0
+        self.topics: list[str] = []  # those that faults have made
         self.over = False
         self.crashed = False  # whether the process that ended last had an accident
         self.application_s = longest_batch_s(bench.scenario)
@@ -51,7 +53,10 @@ class Group:
     def _goes_on(self) -> bool:
         if self.over:
             return False
-        busy = any(member.worker is not None or member.parts for member in self.members)
+        awaited = [fault.brings for fault in self.faults]
+        busy = any(
+            member.worker is not None or (member.parts and member.name not in awaited) for member in self.members
+        )
         return busy or any(fault.restarts_soon for fault in self.faults)
 
     def _turn(self) -> None:
@@ -60,11 +65,11 @@ class Group:
             self._listen(member)
         broker_alive(self.bench)
         now = time.monotonic()
-        for fault in self.faults:
-            fault.turn(self, now)
         for member in self.members:
             if member.worker is not None and member.worker.finished():
                 self._ended(member, member.worker.end())
+        for fault in self.faults:
+            fault.turn(self, now)
         self._start_next()
         self._show()
         now = time.monotonic()
@@ -80,8 +85,9 @@ class Group:
         return next(member for member in self.members if member.name == name)
 
     def _start_next(self) -> None:
+        awaited = [fault.brings for fault in self.faults]
         for member in self.members:
-            if member.worker is None and member.parts:
+            if member.worker is None and member.parts and member.name not in awaited:
                 self.start(member, member.parts.pop(0))
 
     def start(self, member: Member, part: Part) -> None:
@@ -89,22 +95,28 @@ class Group:
         name = member.next_name()
         member.part, member.closing_at, member.counted = part, None, 0
         given = member.given
-        member.worker = start(self.bench, member.env, member.config(self.bench, name, part), given=given)
+        config = member.config(self.bench, name, part) | {"stands": self._stands(member)}
+        member.worker = start(self.bench, member.env, config, given=given)
         member.started += 1
         self.changed_at = time.monotonic()
         if part.script is not None:
             for word in self.words:
                 member.worker.send({"cmd": "word", "word": word})
 
+    def _stands(self, member: Member) -> list[dict[str, Any]]:
+        """The moments at which a member's process shall stand still for a fault."""
+        wanted = [fault.moment for fault in self.faults if isinstance(fault, MemberFault) and fault.wants(member)]
+        return [{"phase": moment[0], "number": moment[1]} for moment in wanted if moment is not None]
+
     def _listen(self, member: Member) -> None:
         """Take what a member's process tells: words, steps, and how much it was handed."""
         worker = member.worker
         if worker is None:
             return
-        before = worker.step
+        before = worker.step, worker.stands
         worker.poll()
         count = worker.watch_count()[0]
-        if count != member.counted or worker.step is not before:
+        if count != member.counted or (worker.step, worker.stands) != before:
             member.counted, self.changed_at = count, time.monotonic()
         if member.closing_at is None and member.is_closing():
             member.closing_at = time.monotonic()
@@ -158,11 +170,11 @@ class Group:
         """A fault has taken a member from the group: it may be long until the others get its partitions."""
         self.settled_at = time.monotonic() + self.bench.scenario.drain.start_s
 
-    def view(self) -> GroupView:
-        """The group as the broker tells of it."""
+    def view(self, topic: str | None = None) -> GroupView:
+        """The group as the broker tells of it, with what of the run's topic, or of this one, each member owns."""
         group = self.bench.scenario.group
         protocol = "consumer" if group is not None and group.protocol == "consumer" else "classic"
-        return self.bench.admin.describe_group(self.bench.group, self.bench.topic, protocol=protocol)
+        return self.bench.admin.describe_group(self.bench.group, topic or self.bench.topic, protocol=protocol)
 
     def lag(self) -> dict[str, int]:
         return lag(self.bench, self.ends)

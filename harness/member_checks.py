@@ -15,8 +15,14 @@ NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 NAME_LENGTH_MAX = 40
 # Their workers would have the names of the producer's and the readers' own.
 TAKEN = ("p", "reader", "reader_committed")
-KINDS = ("kill", "freeze", "add_partitions")
-TRIGGERS = ("word", "deliveries", "progress", "s", "random")
+KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions")
+HEALED = ("kill", "freeze", "leave")
+"""Kinds that are undone after a while."""
+OF_A_PROCESS = ("kill", "freeze", "leave")
+"""Kinds that can be done while a member's process stands still at a moment of its own."""
+TRIGGERS = ("word", "deliveries", "progress", "phase", "s", "random")
+STAND_S = 10
+"""A process that stands still for a fault does not do so for much longer."""
 
 
 def _members(get: Lookup) -> Iterator[Finding]:
@@ -125,13 +131,17 @@ def own_words(get: Lookup) -> list[str]:
     names = member_names(get)
     busy = [f"{name} busy" for name in names] if get("consumer", "processing", "slow") else []
     faults = [
-        f"{kind} {get('faults', at, kind)} {phase}"
+        f"{_fault_name(kind, get('faults', at, kind))} {phase}"
         for at in _faults(get)
         for kind in KINDS
         for phase in ("injected", "healed")
-        if get("faults", at, kind) is not None and (phase == "injected" or kind != "add_partitions")
+        if get("faults", at, kind) is not None and (phase == "injected" or kind in HEALED)
     ]
     return [f"{name} closed" for name in names] + busy + faults
+
+
+def _fault_name(kind: str, target: Any) -> str:
+    return kind if target is True else f"{kind} {target}"
 
 
 def _near(word: str, known: set[str]) -> str:
@@ -164,10 +174,13 @@ def _fault(get: Lookup) -> Iterator[Finding]:
                 yield Finding(path, f"exactly one of {', '.join(KINDS)}, found {', '.join(kinds) or 'none'}")
             continue
         yield from _when(get, path)
+        yield from _moment(get, path, kinds[0])
         yield from _keys_of(get, path, kinds[0])
         yield from _repeated(get, path, kinds[0])
         if kinds[0] == "add_partitions":
             yield from _more_partitions(get, path)
+        elif kinds[0] == "rebalance":
+            yield from _passing(get, path)
         else:
             yield from _target(get, path, kinds[0])
 
@@ -201,9 +214,11 @@ def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:
 
 
 def _keys_of(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
-    for key, whose in (("restart_after_s", "kill"), ("for_s", "freeze")):
-        if get(*path, key) is not None and kind != whose:
-            yield Finding((*path, key), f"only {whose} has it")
+    for key, whose in (("restart_after_s", ("kill", "leave")), ("for_s", ("freeze",))):
+        if get(*path, key) is not None and kind not in whose:
+            yield Finding(
+                (*path, key), f"only {' and '.join(whose)} have it" if whose[1:] else f"only {whose[0]} has it"
+            )
     if kind == "freeze" and get(*path, "for_s") is None:
         yield Finding(path, "a freeze needs `for_s`: how long it lasts")
 
@@ -216,10 +231,41 @@ def _repeated(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         return
     if kind == "add_partitions":
         yield Finding((*path, "times"), "partitions are added once; write a second fault for more")
+    elif kind in ("join", "subscription"):
+        yield Finding((*path, "times"), f"{kind} is done once; write a second fault for more")
     elif every_s is None:
         yield Finding((*path, "times"), "needs `every_s`: how long after the one before")
-    if kind == "kill" and get(*path, "restart_after_s") is None:
-        yield Finding((*path, "times"), "needs `restart_after_s`: a process that was killed is not there a second time")
+    if kind in ("kill", "leave") and get(*path, "restart_after_s") is None:
+        yield Finding((*path, "times"), "needs `restart_after_s`: a process that has gone is not there a second time")
+
+
+def _moment(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
+    """What can be done at a moment of a member's own, and which moments there are."""
+    phase, when = get(*path, "when", "phase"), (*path, "when")
+    if phase is None:
+        if get(*when, "number") is not None:
+            yield Finding((*when, "number"), "only with `phase`")
+        return
+    if kind not in OF_A_PROCESS:
+        yield Finding((*when, "phase"), f"only {', '.join(OF_A_PROCESS)} can be done at a moment of a member")
+    if (get(*path, "times") or 1) > 1:
+        yield Finding((*path, "times"), "a moment comes once; write a second fault for another")
+    if (get(*path, "after_s") or 0) >= STAND_S:
+        yield Finding((*path, "after_s"), f"a process stands still at a moment for less than {STAND_S} s")
+    if phase == "committing" and get("consumer", "commit", "mode") in (None, "auto", "none", "store_offsets"):
+        lists: list[list[Any]] = [get("members", name, "steps") or [] for name in get("members") or ()]
+        if not any(step["do"] == "commit" for steps in lists for step in script.steps_of(steps)):
+            what = "the application never commits: set consumer.commit.mode, or write a step `commit`"
+            yield Finding((*when, "phase"), what, also=(("consumer", "commit", "mode"),))
+
+
+def _passing(get: Lookup, path: KeyPath) -> Iterator[Finding]:
+    """The passing member's own name, beside the members'."""
+    for name in member_names(get):
+        if name.rstrip("0123456789_") == "passing":
+            yield Finding(("members", name), "this name is the harness's own in a run with `rebalance`; another")
+    if get("planted"):
+        yield Finding((*path, "rebalance"), "the planted client makes its own faults; leave `planted` or this out")
 
 
 def _more_partitions(get: Lookup, path: KeyPath) -> Iterator[Finding]:
@@ -234,6 +280,10 @@ def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     if target is not None and target not in names:
         shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
         yield Finding((*path, kind), f'there is no member "{target}"{near(target, names) or f"; there is {shown}"}')
+    if kind == "join" and len(names) < 2:
+        yield Finding((*path, kind), "nobody else is there whom it could join: `members`, or a `group.size` above 1")
+    if kind == "join" and get("restarts"):
+        yield Finding((*path, kind), "only with `members` or `group.size`; leave `restarts` or it out")
     if kind == "kill" and get("record") == "throughput":
         what = "kill with record: throughput would lose the recording, which is in memory; use record: loss"
         yield Finding((*path, kind), what, also=(("record",),))

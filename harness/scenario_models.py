@@ -313,6 +313,15 @@ class When(Keys):
     progress: Annotated[float, Field(gt=0, le=100)] | None = Field(
         default=None, description="When so many per cent of all messages were handed over, to all members together."
     )
+    phase: Literal["polled", "committing", "revoked", "assigned"] | None = Field(
+        default=None,
+        description="When the member that the fault is about comes to this moment; it stands still there until the "
+        "fault is done: a call has handed messages over (`polled`), the application is about to commit "
+        "(`committing`), its rebalance listener was told of partitions that go or come (`revoked`, `assigned`).",
+    )
+    number: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="With `phase`: the so-many-th time in a process; null: the first."
+    )
     s: Pause | None = Field(default=None, description="So many seconds after the consumers were started.")
     random: tuple[Pause, Pause] | None = Field(
         default=None, strict=False, description="As `s`, the second drawn from low..high by the seed."
@@ -320,13 +329,27 @@ class When(Keys):
 
 
 class Fault(Keys):
-    """Something done to the group: exactly one of kill, freeze, add_partitions, when `when` says."""
+    """Something done to the group: exactly one of the kinds of fault, when `when` says."""
 
     kill: str | None = Field(
         default=None, max_length=100, description="SIGKILL to this member's process. Without `members` it is called c."
     )
     freeze: str | None = Field(
         default=None, max_length=100, description="SIGSTOP to this member's process, and after `for_s` SIGCONT."
+    )
+    leave: str | None = Field(
+        default=None, max_length=100, description="This member closes in an orderly way, in the middle of its work."
+    )
+    join: str | None = Field(
+        default=None, max_length=100, description="This member is started only then, while others read."
+    )
+    rebalance: Literal[True] | None = Field(
+        default=None, description="`true`: a passing member joins and leaves, which reads another, empty topic."
+    )
+    subscription: str | None = Field(
+        default=None,
+        max_length=100,
+        description="This member subscribes anew while it reads: to the topic and to a second, empty one.",
     )
     add_partitions: Annotated[int, Field(ge=2, le=10_000)] | None = Field(
         default=None, description="The topic gets more partitions, so many in all."
@@ -335,8 +358,8 @@ class Fault(Keys):
     after_s: Pause = Field(default=0, description="So long it waits then.")
     restart_after_s: Pause | None = Field(
         default=None,
-        description="After a kill: so long until a new process of the member subscribes as the old one did and reads "
-        "to the end; null: there is none.",
+        description="After a kill or a leave: so long until a new process of the member subscribes as the old one "
+        "did and reads to the end; null: there is none.",
     )
     for_s: Seconds | None = Field(default=None, description="How long a freeze lasts.")
     times: int = Field(default=1, ge=1, le=1_000, description="How often it happens.")

@@ -85,6 +85,7 @@ class Worker:
         self.ended: dict[str, Any] | None = None
         self.errors: list[dict[str, Any]] = []
         self.step: dict[str, Any] | None = None
+        self.stands: tuple[str, int] | None = None  # at which moment it stands still for a fault
         self._told: list[str] = []
         self._buffer = b""
         self._eof = False
@@ -157,6 +158,8 @@ class Worker:
             self.step = data
         elif kind == "told":
             self._told.append(str(data.get("word")))
+        elif kind == "phase":
+            self.stands = (str(data.get("phase")), int(data.get("number", 0))) if data.get("stands") else None
         else:
             self._error(f"control line of unknown type {kind!r}")
 

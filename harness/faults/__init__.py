@@ -5,12 +5,24 @@ from typing import Any
 from harness.faults.add_partitions import AddPartitions
 from harness.faults.base import Fault
 from harness.faults.freeze import Freeze
+from harness.faults.join import Join
 from harness.faults.kill import Kill
+from harness.faults.leave import Leave
+from harness.faults.rebalance import Rebalance
 from harness.faults.schedule import schedule
+from harness.faults.subscription import Subscription
 
 __all__ = ["Fault", "faults_of", "schedule"]
 
-KINDS: dict[str, type[Fault]] = {"kill": Kill, "freeze": Freeze, "add_partitions": AddPartitions}
+KINDS: dict[str, type[Fault]] = {
+    "kill": Kill,
+    "freeze": Freeze,
+    "leave": Leave,
+    "join": Join,
+    "rebalance": Rebalance,
+    "subscription": Subscription,
+    "add_partitions": AddPartitions,
+}
 
 
 def faults_of(plans: list[dict[str, Any]]) -> list[Fault]:

@@ -29,6 +29,9 @@ class Fault:
         self.acting = False
         self.asked_at = 0.0
 
+    brings = ""
+    """The member whose processes are not started before it."""
+
     # ---- what a kind of fault does ---------------------------------------------------------------------------------
 
     def prepare(self, group: "Group") -> None:
@@ -70,11 +73,15 @@ class Fault:
             self.due_at, self.acting = None, True
             self.tell(group, "injecting")
             self.begin(group, now)
+            self.begun(group)
         if self.acting and self.go_on(group, now):
             self.acting = False
             self.left -= 1
             if self.left > 0:
                 self.due_at = now + self.plan["every_s"]
+
+    def begun(self, group: "Group") -> None:
+        """It was done; its proof is still to come."""
 
     def set_off(self, group: "Group", now: float) -> bool:
         """Whether what it waits for has come."""
@@ -125,6 +132,49 @@ class MemberFault(Fault):
 
     def deliveries(self, group: "Group") -> int:
         return self.member(group).deliveries
+
+    # ---- at a moment of the member's own ---------------------------------------------------------------------------
+
+    @property
+    def moment(self) -> tuple[str, int] | None:
+        """The moment in its process at which the member shall stand still for this; None: it is set off otherwise."""
+        when = self.plan["when"]
+        return (when["phase"], when.get("number", 1)) if "phase" in when else None
+
+    def wants(self, member: "Member") -> bool:
+        """Whether this member's process has to stand still at its moment."""
+        return self.moment is not None and self.left > 0 and not self.acting and member.name == self.plan["target"]
+
+    def set_off(self, group: "Group", now: float) -> bool:
+        return super().set_off(group, now) if self.moment is None else self.stands(group)
+
+    def stands(self, group: "Group") -> bool:
+        worker = self.member(group).worker
+        return worker is not None and worker.stands == self.moment
+
+    def missed(self, group: "Group") -> str | None:
+        """Why it comes too late: its moment is over."""
+        if self.moment is None or self.stands(group):
+            return None
+        return f"{self.plan['target']} stood still at {in_words(self.moment)}, and went on before this was done"
+
+    def begun(self, group: "Group") -> None:
+        worker = self.member(group).worker
+        if self.moment is not None and worker is not None and not worker.finished():
+            worker.send({"cmd": "go_on"})
+
+
+def in_words(moment: tuple[str, int]) -> str:
+    return f"its {moment[0]} number {moment[1]}"
+
+
+def empty_topic(group: "Group") -> str:
+    """The name of a second topic of one partition, in which there is nothing; it is made when it is first needed."""
+    bench, name = group.bench, f"{group.bench.topic}-empty"
+    if name not in group.topics:
+        bench.admin.create_topic(name, partitions=1)
+        group.topics.append(name)
+    return name
 
 
 def assigns_itself(member: "Member") -> bool:

@@ -37,7 +37,8 @@ class Freeze(MemberFault):
             self.tell(group, "injected", why=f"{member.name} had no process then")
             return
         owned = group.view().members.get(worker.name)
-        if owned is None:
+        self.why = self.missed(group)
+        if owned is None and self.why is None:
             self.why = f"{worker.name} was no member of the group then"
         self.owned = owned or frozenset()
         worker.freeze()

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from harness import proc, script
-from harness.faults.base import MemberFault, assigns_itself, numbers
+from harness.faults.base import MemberFault, assigns_itself, in_words, numbers
 
 if TYPE_CHECKING:
     from harness.clients.pool import Worker
@@ -26,6 +26,7 @@ class Kill(MemberFault):
         super().__init__(plan)
         self.restart_at: float | None = None
         self.asked: tuple[Worker, frozenset[int] | None] | None = None  # who owned what, when it was set off
+        self.owned: frozenset[int] = frozenset()
 
     def prepare(self, group: "Group") -> None:
         worker = self.member(group).worker
@@ -42,7 +43,8 @@ class Kill(MemberFault):
         if worker is None or worker.finished():
             self.tell(group, "injected", why=f"{member.name} had no process then")
             return
-        effect, why = self._proof_before(group, member, worker)
+        what, why = self.hits(group, member, worker)
+        effect = what and f"{worker.name} ended by SIGKILL, {what}"
         member.killed = worker
         worker.signal(signal.SIGKILL)
         gone = proc.wait_until(worker.finished, timeout_s=END_S, poll_s=0.005)
@@ -53,15 +55,19 @@ class Kill(MemberFault):
         if self.plan["restart_after_s"] is not None and gone:
             self.restart_at = now + self.plan["restart_after_s"]
 
-    def _proof_before(self, group: "Group", member: "Member", worker: "Worker") -> tuple[str | None, str | None]:
+    def hits(self, group: "Group", member: "Member", worker: "Worker") -> tuple[str | None, str | None]:
         """What it will have hit, or why it will hit nothing: asked of the broker just before."""
+        if (why := self.missed(group)) is not None:
+            return None, why
         if member.is_closing():
             return None, f"{worker.name} was closing already"
         handed, scenario = group.deliveries, group.bench.scenario
         # A slow application may be at work on what was read and committed.
         if handed >= scenario.messages and scenario.consumer.processing is None and not group.lag():
             return None, "everything was read and committed already"
-        what = f"{worker.name} ended by SIGKILL, after {member.deliveries:,} deliveries"
+        what = f"after {member.deliveries:,} deliveries"
+        if self.moment is not None:
+            what += f", at {in_words(self.moment)}"
         if assigns_itself(member):
             return f"{what}, with partitions that it had taken by itself", None
         asked, self.asked = self.asked, None
@@ -71,6 +77,7 @@ class Kill(MemberFault):
             owned = group.view().members.get(worker.name)
         if owned is None:
             return None, f"{worker.name} was no member of the group then"
+        self.owned = owned
         return f"{what}, as a member of the group that owned {numbers(owned)}", None
 
     def go_on(self, group: "Group", now: float) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.scenario import Scenario
 
-KINDS = ("kill", "freeze", "add_partitions")
+KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions")
 
 
 def schedule(scenario: Scenario) -> list[dict[str, Any]]:
@@ -21,7 +21,7 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
             when = {"s": round(drawn, 3)}
         plans.append(
             {
-                "fault": f"{kind} {target}",
+                "fault": kind if target is True else f"{kind} {target}",
                 "kind": kind,
                 "target": target,
                 "when": when,

@@ -20,7 +20,14 @@ class Control(SimpleNamespace):
 
     def __init__(self) -> None:
         super().__init__(
-            stopping=False, quiet=False, interruptible=True, end_offsets=None, words=set(), awaited=None, wake=None
+            stopping=False,
+            quiet=False,
+            topics=None,
+            interruptible=True,
+            end_offsets=None,
+            words=set(),
+            awaited=None,
+            wake=None,
         )
         self.said: list[dict[str, Any]] = []
 

@@ -104,12 +104,13 @@ class Consumer(ConsumerParts):
 
     # ---- steps of a script -------------------------------------------------------------------------------------------
 
-    async def subscribe(self, listener):
+    async def subscribe(self, listener, topics=None):
         await self._connect()
+        topics = [self.topic] if topics is None else topics
         if listener:
-            self._consumer.subscribe([self.topic], listener=Listener(self))
+            self._consumer.subscribe(topics, listener=Listener(self))
         else:
-            self._consumer.subscribe([self.topic])
+            self._consumer.subscribe(topics)
 
     async def assign(self, partitions):
         await self._connect()
@@ -172,7 +173,7 @@ class Consumer(ConsumerParts):
         return self._consumer.__anext__ if self.api == "iterator" else self._consumer.getone
 
     def assignment(self):
-        return [part.partition for part in self._consumer.assignment()]
+        return self.own(self._consumer.assignment())
 
     def positions(self, partitions):
         """position() is a coroutine that may wait for the broker; what the object knows by now is read instead."""
@@ -182,7 +183,12 @@ class Consumer(ConsumerParts):
         found = {}
         for part in subscription.assignment.tps:
             state = subscription.assignment.state_value(part)
-            if part.partition in partitions and state is not None and state.has_valid_position:
+            if (
+                part.topic == self.topic
+                and part.partition in partitions
+                and state is not None
+                and state.has_valid_position
+            ):
                 found[part.partition] = state.position
         return found
 

@@ -79,16 +79,17 @@ class Consumer(ConsumerParts):
 
     # ---- steps of a script -------------------------------------------------------------------------------------------
 
-    def subscribe(self, listener):
+    def subscribe(self, listener, topics=None):
+        topics = [self.topic] if topics is None else topics
         if not listener:
-            self._consumer.subscribe([self.topic])
+            self._consumer.subscribe(topics)
             return
         told = {"on_assign": self._on_assign, "on_revoke": self._on_revoke}
         try:
-            self._consumer.subscribe([self.topic], on_lost=self._on_lost, **told)
+            self._consumer.subscribe(topics, on_lost=self._on_lost, **told)
         except TypeError:
             # Releases before 1.6: what is lost is revoked.
-            self._consumer.subscribe([self.topic], **told)
+            self._consumer.subscribe(topics, **told)
 
     def _on_assign(self, _consumer, parts):
         self.assigned(parts)
@@ -153,7 +154,7 @@ class Consumer(ConsumerParts):
         return [TopicPartition(self.topic, partition, offset) for partition, offset in sorted(offsets.items())]
 
     def _stands_at(self):
-        found = self._consumer.position(self._consumer.assignment())
+        found = self._consumer.position(self._parts(self.assignment()))
         return {part.partition: part.offset for part in found if part.offset >= 0}
 
     # ---- reading -----------------------------------------------------------------------------------------------------
@@ -167,11 +168,11 @@ class Consumer(ConsumerParts):
         return iter(partial(self._consumer.poll, self.timeout_ms / 1000.0), None)
 
     def assignment(self):
-        return [part.partition for part in self._consumer.assignment()]
+        return self.own(self._consumer.assignment())
 
     def positions(self, partitions):
         """Where the client stands; where it has delivered nothing yet, where its group stands."""
-        owned = {part.partition for part in self._consumer.assignment()}
+        owned = self.assignment()
         asked = [TopicPartition(self.topic, partition) for partition in partitions if partition in owned]
         if not asked:
             return {}
@@ -207,7 +208,7 @@ class Consumer(ConsumerParts):
         t_ns = now_ns()
         for part in partitions:
             failed = error or part.error
-            if part.offset >= 0:
+            if part.offset >= 0 and part.topic == self.topic:
                 event = {"type": "commit", "partition": part.partition, "offset": part.offset, "ok": not failed}
                 if failed:
                     event["error"] = str(failed)

@@ -76,11 +76,12 @@ class Consumer(ConsumerParts):
 
     # ---- steps of a script -------------------------------------------------------------------------------------------
 
-    def subscribe(self, listener):
+    def subscribe(self, listener, topics=None):
+        topics = [self.topic] if topics is None else topics
         if listener:
-            self._consumer.subscribe([self.topic], listener=listener_of(self))
+            self._consumer.subscribe(topics, listener=listener_of(self))
         else:
-            self._consumer.subscribe([self.topic])
+            self._consumer.subscribe(topics)
 
     def assign(self, partitions):
         self._consumer.assign(self._parts(partitions))
@@ -150,11 +151,11 @@ class Consumer(ConsumerParts):
         return iter(self._consumer)
 
     def assignment(self):
-        return [part.partition for part in self._consumer.assignment()]
+        return self.own(self._consumer.assignment())
 
     def positions(self, partitions):
         owned = self._consumer.assignment()
-        asked = [part for part in owned if part.partition in partitions]
+        asked = [part for part in owned if part.topic == self.topic and part.partition in partitions]
         positions = {part.partition: self._consumer.position(part) for part in asked}
         return {partition: position for partition, position in positions.items() if position is not None}
 
@@ -169,7 +170,8 @@ class Consumer(ConsumerParts):
 
     def _on_commit(self, offsets, answer):
         error = error_text(answer) if isinstance(answer, Exception) else None
-        self.committed({part.partition: committed.offset for part, committed in offsets.items()}, error)
+        told = {part.partition: at.offset for part, at in offsets.items() if part.topic == self.topic}
+        self.committed(told, error)
 
 
 def listener_of(consumer):

@@ -51,7 +51,7 @@ class Consumer(ConsumerParts):
 
     # ---- steps of a script; a group of one, whose commits always stand -----------------------------------------------
 
-    def subscribe(self, listener):
+    def subscribe(self, listener, topics=None):
         self._take(self._ends)
         if listener:
             self.events.append((now_ns(), {"type": "assign", "partitions": self.assignment()}))

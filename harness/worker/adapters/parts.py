@@ -5,6 +5,7 @@ import time
 from collections import deque, namedtuple
 
 from kafka_worker.clock import now_ns
+from kafka_worker.moments import Moments
 
 Fields = namedtuple("Fields", "key offset partition value")
 """Functions of a message. Unbound accessors, so that `map` calls them without a Python frame for each message."""
@@ -16,8 +17,8 @@ class ConsumerParts:
     """What every Consumer has; see `kafka_worker.loops`.
 
     For scripts and for applications that commit (asynchronous clients: coroutine functions, but for `store`):
-    - `subscribe(listener)`, `assign(partitions)`, `unsubscribe()`, `pause(partitions)`, `resume(partitions)`,
-      `seek(partitions, to)`, to a number, "beginning" or "end";
+    - `subscribe(listener, topics=None)`, None for the run's topic alone; `assign(partitions)`, `unsubscribe()`,
+      `pause(partitions)`, `resume(partitions)`, `seek(partitions, to)`, to a number, "beginning" or "end";
     - `call_once(timeout_ms, max_records)`: one call that hands over many, whatever the loop's call is;
     - `commit(offsets, sync)`: {partition: offset}, None for where the client itself stands. What comes of it is told as
       `commit` events, at once or by a callback; it raises nothing. `store(message)`: librdkafka's store_offsets().
@@ -25,6 +26,7 @@ class ConsumerParts:
     documented: it joins by `start()`, as the library's documentation shows it, without a listener.
     listens: it does so with a listener, for the application commits in it, or for there may be rebalances.
     commits_in_revoke: the former.
+    moments: where its listener may have to stand still for a fault.
     giving_up: the application's answer to (partitions, lost): what to commit before they go.
     """
 
@@ -47,6 +49,7 @@ class ConsumerParts:
         self.listens = self.commits_in_revoke or bool(config.get("listen"))
         self.documented = not self.listens and not joins_by_itself(config.get("script"))
         self.giving_up = lambda partitions, lost: {}
+        self.moments = Moments(None, None)
 
     def complete(self, result):
         """The result of one of the client's calls, when it is there."""
@@ -56,13 +59,20 @@ class ConsumerParts:
         """Let time pass without calling the client."""
         time.sleep(seconds)
 
+    def own(self, parts):
+        """The numbers of those that are of the run's topic."""
+        return [part.partition for part in parts if part.topic == self.topic]
+
     def assigned(self, partitions):
         """For a listener: told what it owns now, or owns beside what it had."""
-        self._owns("assign", partitions)
+        if self._owns("assign", partitions):
+            self.moments.reached("assigned")
 
     def revoked(self, partitions, lost=False):
         """For a listener: told what it owns no longer. Returns the offsets to be committed first."""
         numbers = self._owns("revoke", partitions, **({"lost": True} if lost else {}))
+        if numbers:
+            self.moments.reached("revoked")
         return self.giving_up(numbers, lost)
 
     def _owns(self, kind, partitions, **keys):

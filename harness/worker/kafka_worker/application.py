@@ -115,6 +115,7 @@ def perform(consumption, actions):
         if what == SLEEP:
             time.sleep(value)
         elif what == COMMIT:
+            consumption.moments.reached("committing")
             consumption.client.commit(*value)
             consumption.commits_of_client()
         else:
@@ -131,6 +132,7 @@ async def perform_async(consumption, actions):
                 await asyncio.sleep(min(SLICE_S, max(0, until - time.monotonic())))
                 consumption.commits_of_client()
         elif what == COMMIT:
+            consumption.moments.reached("committing")
             await consumption.client.commit(*value)
             consumption.commits_of_client()
         else:

@@ -8,6 +8,7 @@ event can say how far the application has come in it.
 import asyncio
 
 from kafka_worker.application import Application, perform, perform_async
+from kafka_worker.moments import Moments
 
 
 class Attentive:
@@ -23,6 +24,7 @@ class Attentive:
         self.application = Application(config)
         self.listening = client.listens
         client.giving_up = self.application.give_up
+        self.moments = client.moments = Moments(config.get("stands"), control)
 
     @property
     def attends(self):
@@ -57,6 +59,12 @@ class Attentive:
             else:
                 kept.append((t_ns, data))
         events.extendleft(reversed(kept))
+
+    def subscribe_anew(self):
+        """Change the client's subscription, as the harness has asked; of asynchronous clients, to be awaited."""
+        topics, self.control.topics = self.control.topics, None
+        self.event({"type": "subscribe", "member": self.worker, "topics": topics})
+        return self.client.subscribe(self.listening, topics)
 
     def actions(self, messages):
         """What the application does with messages that were handed over and recorded."""
@@ -93,6 +101,8 @@ def attentive_loop(consumption, progress):
         why = consumption.why_over() or progress(consumption)
         if why:
             return why
+        if control.topics:
+            consumption.subscribe_anew()
         control.interruptible = True
         messages, groups = call()
         control.interruptible = False
@@ -108,6 +118,8 @@ async def async_attentive_loop(consumption, progress):
         why = consumption.why_over() or progress(consumption)
         if why:
             return why
+        if consumption.control.topics:
+            await consumption.subscribe_anew()
         try:
             messages, groups = await call()
         except asyncio.CancelledError:
@@ -137,6 +149,7 @@ def took(consumption, messages, groups):
         consumption.events_of_client()
     if messages:
         consumption.batch(messages, groups)
+        consumption.moments.reached("polled")
     else:
         consumption.idle()
 

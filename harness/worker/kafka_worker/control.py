@@ -13,6 +13,8 @@ import threading
 
 EXIT_HARNESS_GONE = 70
 NAG_INTERVAL_S = 0.05
+STAND_S = 15
+"""Who stands still for a fault goes on after this, whether the fault has come or not."""
 LISTENS = ("on_partitions_revoked", "on_partitions_lost", "on_partitions_assigned")
 ASKS_FOR_POSITIONS = ("_update_fetch_positions", "_refresh_committed_offsets", "position")
 
@@ -38,6 +40,8 @@ class Control:
         self.words = set()
         self.awaited = None
         self.interruptible = True
+        self.topics = None  # to subscribe to, between two calls
+        self._go_on = threading.Event()
 
     @property
     def leaving(self):
@@ -68,6 +72,13 @@ class Control:
         self.stopping = True
         os.write(self._waker, b"s")
 
+    def stand(self, phase, number):
+        """Tell that this moment has come, and stand still until the harness says `go_on`."""
+        self._go_on.clear()
+        self.send({"type": "phase", "phase": phase, "number": number, "stands": True})
+        self._go_on.wait(STAND_S)
+        self.send({"type": "phase", "phase": phase, "number": number, "stands": False})
+
     def _on_signal(self, _number, _frame):
         self.stop()
 
@@ -93,6 +104,10 @@ class Control:
             self.end_offsets = command["end_offsets"]
         elif command.get("cmd") == "word":
             self.words.add(command["word"])
+        elif command.get("cmd") == "subscribe":
+            self.topics = command["topics"]
+        elif command.get("cmd") == "go_on":
+            self._go_on.set()
         else:
             self.send({"type": "error", "where": "control", "error": "unknown command %r" % command, "fatal": False})
 

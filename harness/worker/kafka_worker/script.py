@@ -189,6 +189,7 @@ class Script:
         return self._client.bounds()[partition][1] if end is None else end
 
     def _commit(self, step, _):
+        self._consumption.moments.reached("committing")
         self._do(self._client.commit, None, step.get("mode") != "async")
 
     def _event(self, kind, **keys):

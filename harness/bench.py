@@ -22,7 +22,7 @@ STOP_S = 30
 CLOSE_S = 60
 """A consumer whose loop is over may take so long in its own close(), which commits and leaves the group."""
 EX_IOERR = 74
-IDLE_APPLICATION = {"message_ms": 0, "batch_ms": 0, "slow": None, "commit": None}
+IDLE_APPLICATION = {"message_ms": 0, "batch_ms": 0, "slow": None, "commit": None, "fails": None}
 """An application that does nothing with a message, and commits nothing."""
 
 

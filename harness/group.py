@@ -13,7 +13,7 @@ from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, not
 from harness.broker.admin import GroupView
 from harness.clients.pool import WorkerEnd
 from harness.faults.base import Fault, MemberFault
-from harness.members import Member, Part, longest_batch_s
+from harness.members import Member, Part, longest_batch_s, next_part
 
 Ends = dict[int, tuple[int, int]]
 ASK_S = 1
@@ -47,6 +47,7 @@ class Group:
             for fault in self.faults:
                 fault.finish(self)
         broker_alive(self.bench)
+        self._note_nobody_raised()
         if not self.over and not self.crashed:
             self.bench.journal.write("drained", waited_s=0, lag=lag(self.bench, self.ends))
 
@@ -153,7 +154,21 @@ class Group:
             member.parts.clear()
         elif end.ended is not None and end.ended["why"] == "end_offsets" and member.part.script is None:
             member.parts.clear()  # Nothing is left for the restarts that were still to come.
+        elif end.ended is not None and end.ended["why"] == "raised":
+            self._after_raising(member)
         self.tell(f"{member.name} closed")
+
+    def _after_raising(self, member: Member) -> None:
+        """A new process goes on, with an application that does not raise."""
+        member.base = member.base | {"application": member.base["application"] | {"fails": None}}
+        if not member.parts:
+            member.parts.append(next_part(member))
+
+    def _note_nobody_raised(self) -> None:
+        processing = self.bench.scenario.consumer.processing
+        raised = any(f"{member.name} raised" in self.words for member in self.members)
+        if processing is not None and processing.fails is not None and not raised:
+            self.bench.journal.write("torn", why="nobody came to the message at which it was to raise")
 
     def _dies_as_planted(self, member: Member) -> bool:
         """Whether this planted client kills itself on purpose: the scenario's own fault, and no accident."""

@@ -148,6 +148,26 @@ def _commit(get: Lookup) -> Iterator[Finding]:
         yield from _settled_twice(get, ("members", name, "settings"))
 
 
+DESERIALIZES = ("kafka-python", "kafka-python-ng", "aiokafka")
+"""Libraries whose consumer is given a `value_deserializer`."""
+
+
+def _fails(get: Lookup) -> Iterator[Finding]:
+    key = ("consumer", "processing", "fails")
+    if not get(*key):
+        return
+    deserializer = get(*key, "where") == "deserializer"
+    for path, spec in specs(get) if deserializer else ():
+        if spec.library not in DESERIALIZES:
+            yield Finding((*key, "where"), f"{spec.library} hands over bytes, and calls no deserializer", also=(path,))
+    if get(*key, "always") is True and not deserializer:
+        yield Finding((*key, "always"), "only with where: deserializer; a handler is not given its message again")
+    if get(*key, "always") is True and get(*key, "then") == "restart":
+        yield Finding((*key, "always"), "with then: restart the new process does not raise; leave it out")
+    if get("planted"):
+        yield Finding(key, "the planted client makes its own faults; leave `planted` or this out", also=(("planted",),))
+
+
 def _settled_twice(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     settings = get(*path)
     for name in settings if isinstance(settings, dict) else ():
@@ -177,4 +197,4 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-CHECKS = (_group, _commit, _members_agree, _topic)
+CHECKS = (_group, _commit, _fails, _members_agree, _topic)

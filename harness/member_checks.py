@@ -130,6 +130,7 @@ def own_words(get: Lookup) -> list[str]:
     """The words that are told without a step."""
     names = member_names(get)
     busy = [f"{name} busy" for name in names] if get("consumer", "processing", "slow") else []
+    raised = [f"{name} raised" for name in names] if get("consumer", "processing", "fails") else []
     faults = [
         f"{_fault_name(kind, get('faults', at, kind))} {phase}"
         for at in _faults(get)
@@ -137,7 +138,7 @@ def own_words(get: Lookup) -> list[str]:
         for phase in ("injected", "healed")
         if get("faults", at, kind) is not None and (phase == "injected" or kind in HEALED)
     ]
-    return [f"{name} closed" for name in names] + busy + faults
+    return [f"{name} closed" for name in names] + busy + raised + faults
 
 
 def _fault_name(kind: str, target: Any) -> str:

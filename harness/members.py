@@ -118,6 +118,11 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     return made
 
 
+def next_part(member: Member) -> Part:
+    """What a process does that takes the place of one that is gone: it subscribes as that did, and reads to the end."""
+    return Part() if member.part.script is None else Part(script.again(member.part.script))
+
+
 def _listens(scenario: Scenario) -> bool:
     """Whether clients have a rebalance listener where the scenario does not say: wherever there may be rebalances.
 
@@ -200,6 +205,7 @@ def application(scenario: Scenario) -> dict[str, Any]:
         "batch_ms": processing.batch_ms if processing else 0,
         "slow": processing.slow.model_dump() if processing and processing.slow else None,
         "commit": commit.model_dump(include={"mode", "where"}) if commit else None,
+        "fails": processing.fails.model_dump() if processing and processing.fails else None,
     }
 
 

@@ -188,12 +188,35 @@ class Slow(Keys):
     ms: Milliseconds = Field(description='How long. When it begins, the word "<member> busy" is told.')
 
 
+class Fails(Keys):
+    """One message at which the application raises."""
+
+    at: Messages = Field(description="Which message of a process it raises at: the first is 1.")
+    where: Literal["handler", "deserializer"] = Field(
+        default="handler",
+        description="`deserializer`: the one that it gave to its client as `value_deserializer` (kafka-python, "
+        "aiokafka), so that it comes out of the client's call.",
+    )
+    then: Literal["skip", "restart"] = Field(
+        default="skip",
+        description="What it does about it: `skip`: notes it and goes on, with the next message or the next call; "
+        "`restart`: closes the client; a new process of the member, which does not raise, goes on.",
+    )
+    always: bool = Field(
+        default=False, description="Whether a deserializer raises at that message each time it comes, or once."
+    )
+
+
 class Processing(Keys):
     """What the application does with messages before it comes back for more."""
 
     message_ms: int = Field(default=0, ge=0, le=3_600_000, description="So long each message takes.")
     batch_ms: int = Field(default=0, ge=0, le=3_600_000, description="So long each batch takes, beside its messages.")
     slow: Slow | None = Field(default=None, description="One message that takes long; null: none.")
+    fails: Fails | None = Field(
+        default=None,
+        description='One message at which it raises; the word "<member> raised" is told then; null: none.',
+    )
 
 
 class Consumer(Keys):

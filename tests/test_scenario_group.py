@@ -183,19 +183,19 @@ WRONG = {
         "6:10: faults[0].when: required, and not there",
     ],
     "faults: [{when: {s: 5}}]": [
-        "6:10: faults[0]: exactly one of kill, freeze, add_partitions, found none",
+        "6:10: faults[0]: exactly one of kill, freeze, leave, join, rebalance, subscription, add_partitions, found none",
     ],
     "faults: [{kill: b, when: {s: 5}}]": [
         '6:11: faults[0].kill: there is no member "b"; there is c',
     ],
     "faults: [{kill: c, freeze: c, when: {s: 5}}]": [
-        "6:10: faults[0]: exactly one of kill, freeze, add_partitions, found kill, freeze",
+        "6:10: faults[0]: exactly one of kill, freeze, leave, join, rebalance, subscription, add_partitions, found kill, freeze",
     ],
     "faults: [{kill: c, when: {s: 5, deliveries: 1}}]": [
-        "6:20: faults[0].when: exactly one of word, deliveries, progress, s, random, found deliveries, s",
+        "6:20: faults[0].when: exactly one of word, deliveries, progress, phase, s, random, found deliveries, s",
     ],
     "faults: [{kill: c, when: {}}]": [
-        "6:20: faults[0].when: exactly one of word, deliveries, progress, s, random, found none",
+        "6:20: faults[0].when: exactly one of word, deliveries, progress, phase, s, random, found none",
     ],
     "faults: [{kill: c, when: {word: x}}]": [
         '6:27: faults[0].when.word: nobody tells "x"; told are c closed, kill c healed, kill c injected',
@@ -216,7 +216,7 @@ WRONG = {
         "6:46: faults[0].times: needs `every_s`: how long after the one before",
     ],
     "faults: [{kill: c, when: {s: 1}, times: 2, every_s: 1}]": [
-        "6:34: faults[0].times: needs `restart_after_s`: a process that was killed is not there a second time",
+        "6:34: faults[0].times: needs `restart_after_s`: a process that has gone is not there a second time",
     ],
     "faults: [{add_partitions: 4, when: {s: 1}}]": [
         "6:11: faults[0].add_partitions: 4 in all, but there are 4 already; a number above that",

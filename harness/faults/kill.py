@@ -7,7 +7,7 @@ partitions by itself), and while there was something left to read, to process or
 import signal
 from typing import TYPE_CHECKING, Any
 
-from harness import proc, script
+from harness import proc
 from harness.faults.base import MemberFault, assigns_itself, in_words, numbers
 
 if TYPE_CHECKING:
@@ -88,16 +88,11 @@ class Kill(MemberFault):
             return False
         self.restart_at = None
         self.tell(group, "healing")
+        from harness.members import next_part
+
         group.start(member, next_part(member))
         self.tell(group, "healed")
         return True
 
     def give_up(self, group: "Group") -> None:
         self.restart_at = None
-
-
-def next_part(member: "Member") -> Any:
-    """What the new process does: it subscribes as the old one did, and reads to the end."""
-    from harness.members import Part
-
-    return Part() if member.part.script is None else Part(script.again(member.part.script))

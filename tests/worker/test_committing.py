@@ -17,6 +17,11 @@ CONFIG = {
 }  # fmt: skip
 
 
+def part_of(partition: int, offset: int, error: str | None = None) -> SimpleNamespace:
+    """As the library tells of one in its answer to a commit."""
+    return SimpleNamespace(topic="t", partition=partition, offset=offset, error=error)
+
+
 class Library:
     """Stands for either library's consumer: notes calls, and raises what it is told to."""
 
@@ -89,8 +94,8 @@ def test_an_asynchronous_one_by_its_callback(python: Any) -> None:
 
 def test_librdkafka_answers_by_partition(librdkafka: Any) -> None:
     client = librdkafka(CONFIG)
-    part, refused = confluent_kafka.TopicPartition("t", 0, 3), SimpleNamespace(partition=1, offset=4, error="fenced")
-    client._consumer.answer = [SimpleNamespace(partition=0, offset=3, error=None), refused]
+    part, refused = confluent_kafka.TopicPartition("t", 0, 3), part_of(1, 4, error="fenced")
+    client._consumer.answer = [part_of(0, 3), refused]
     client.commit({0: 3, 1: 4}, True)
     assert told(client) == [(0, 3, True, None), (1, 4, False, "fenced")]
     assert client._consumer.calls[0][2]["offsets"][0] == part

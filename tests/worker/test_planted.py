@@ -60,10 +60,10 @@ class Library:
         self.committed.update({part.partition: part.offset for part in offsets})
 
     def assignment(self) -> list[Any]:
-        return [SimpleNamespace(partition=partition) for partition in ENDS]
+        return [SimpleNamespace(topic="t", partition=partition) for partition in ENDS]
 
     def position(self, parts: list[Any]) -> list[Any]:
-        return [SimpleNamespace(partition=part.partition, offset=20) for part in parts]
+        return [SimpleNamespace(topic="t", partition=part.partition, offset=20) for part in parts]
 
     def close(self) -> None:
         pass

@@ -67,6 +67,7 @@ class Consumer(ConsumerParts):
         if self.group is None:
             settings.update(enable_auto_commit=False, auto_offset_reset="earliest")
         settings.update(with_assignors("aiokafka", given_settings(config["settings"])))
+        settings.update(self.deserializing())
         self._consumer = self.loop.run_until_complete(self._make(settings))
         self.effective = effective_settings(self._consumer, settings)
 

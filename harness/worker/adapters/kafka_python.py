@@ -54,6 +54,7 @@ class Consumer(ConsumerParts):
         if self.reads_log:
             settings["max_poll_records"] = 10000
         settings.update(with_assignors("kafka", given_settings(config["settings"])))
+        settings.update(self.deserializing())
         # Only reports.
         settings["default_offset_commit_callback"] = self._on_commit
         # The topic goes to the constructor, as documented; a rebalance listener would change what the client does.

@@ -6,6 +6,7 @@ from collections import deque, namedtuple
 
 from kafka_worker.clock import now_ns
 from kafka_worker.moments import Moments
+from kafka_worker.raising import Deserializers, Fails
 
 Fields = namedtuple("Fields", "key offset partition value")
 """Functions of a message. Unbound accessors, so that `map` calls them without a Python frame for each message."""
@@ -50,6 +51,8 @@ class ConsumerParts:
         self.documented = not self.listens and not joins_by_itself(config.get("script"))
         self.giving_up = lambda partitions, lost: {}
         self.moments = Moments(None, None)
+        fails = Fails(application.get("fails"))
+        self.deserializers = Deserializers(fails) if fails.deserializer else None
 
     def complete(self, result):
         """The result of one of the client's calls, when it is there."""
@@ -58,6 +61,12 @@ class ConsumerParts:
     def rest(self, seconds):
         """Let time pass without calling the client."""
         time.sleep(seconds)
+
+    def deserializing(self):
+        """Settings, of the libraries that take deserializers."""
+        if self.deserializers is None:
+            return {}
+        return {"key_deserializer": self.deserializers.key, "value_deserializer": self.deserializers.value}
 
     def own(self, parts):
         """The numbers of those that are of the run's topic."""

@@ -9,7 +9,9 @@ ones.
 import asyncio
 import time
 
-SLEEP, COMMIT, STORE, TOLD, PROCESSED = "sleep", "commit", "store", "told", "processed"
+from kafka_worker.raising import Fails, Raised
+
+SLEEP, COMMIT, STORE, TOLD, PROCESSED, RAISE = "sleep", "commit", "store", "told", "processed", "raise"
 
 SLICE_S = 0.05
 
@@ -35,9 +37,11 @@ class Application:
         self._slow_at = slow.get("at")
         self._slow_s = (slow.get("ms") or 0) / 1000.0
         self._busy = "%s busy" % member_of(config)
+        self.raised = "%s raised" % member_of(config)
+        self.fails = Fails(told.get("fails"))
         self._count = 0
         self.commits = self.mode not in NONE
-        self.active = bool(self.commits or self._message_s or self._batch_s or self._slow_at)
+        self.active = bool(self.commits or self._message_s or self._batch_s or self._slow_at or self.fails.at)
 
     def work(self, messages, fields):
         """Everything that is done with one call's messages, as (what, with what)."""
@@ -67,6 +71,12 @@ class Application:
                 yield SLEEP, seconds
                 told = number
                 yield PROCESSED, number
+            if self.fails.handler and self._count == self.fails.at:
+                if told < number - 1:
+                    told = number - 1
+                    yield PROCESSED, told
+                yield TOLD, self.raised
+                yield RAISE, self.fails
             self.done[place[0]] = place[1] + 1
             if not self.before and self.mode == "per_message":
                 if told < number:
@@ -147,9 +157,19 @@ def perform_now(consumption, actions):
         perform(consumption, actions)
 
 
+def raised(consumption, fails, error, where):
+    """What the application does about an exception: it ends, or it notes it and goes on with the next message."""
+    consumption.control.send({"type": "error", "where": where, "error": str(error), "fatal": False})
+    consumption.event({"type": "error", "where": where, "error": str(error), "within": True})
+    if fails.ends:
+        raise error
+
+
 def tell(consumption, what, value):
     if what == STORE:
         consumption.client.store(value)
+    elif what == RAISE:
+        raised(consumption, value, Raised("the handler raises on purpose, at message %d" % value.at), "handler")
     elif what == TOLD:
         consumption.control.send({"type": "told", "word": value})
     elif what == PROCESSED and consumption.notes_offsets:

@@ -6,9 +6,15 @@ event can say how far the application has come in it.
 """
 
 import asyncio
+import time
 
-from kafka_worker.application import Application, perform, perform_async
+from kafka_worker.application import Application, perform, perform_async, raised
+from kafka_worker.control import StopLoop
 from kafka_worker.moments import Moments
+from kafka_worker.raising import Raised
+
+AGAIN_S = 0.05
+"""An application that goes on after its client raised, and will raise again, rests for a moment."""
 
 
 class Attentive:
@@ -18,6 +24,8 @@ class Attentive:
     """
 
     listening = False
+    given_up = False
+    _raised = False
 
     def __init__(self, config, control, recorder, payload, client):
         super().__init__(config, control, recorder, payload, client)
@@ -29,6 +37,20 @@ class Attentive:
     @property
     def attends(self):
         return self.listening or self.application.active
+
+    def came_out(self, error):
+        """An exception out of a client's call: the deserializer's own is the application's affair, others are not."""
+        fails, deserializers = self.application.fails, self.client.deserializers
+        if deserializers is None or not deserializers.fresh():
+            raise error
+        if not self._raised:
+            self._raised = True
+            self.control.send({"type": "told", "word": self.application.raised})
+        raised(self, fails, Raised("%s: %s" % (type(error).__name__, error)), "deserializer")
+
+    def event(self, data, t_ns=None):
+        # An application that raised has not finished with the last messages, whatever is written after them.
+        super().event(dict(data, within=True) if self.given_up else data, t_ns)
 
     def due_to_observe(self):
         return not self.listening and super().due_to_observe()
@@ -84,7 +106,12 @@ def one_by_one(client):
     source = [client.messages()]
 
     def call():
-        message = next(source[0], None)
+        try:
+            message = next(source[0], None)
+        except Exception:
+            # What comes out of an iterator ends it.
+            source[0] = client.messages()
+            raise
         if message is None:
             source[0] = client.messages()
             return (), None
@@ -104,7 +131,14 @@ def attentive_loop(consumption, progress):
         if control.topics:
             consumption.subscribe_anew()
         control.interruptible = True
-        messages, groups = call()
+        try:
+            messages, groups = call()
+        except StopLoop:
+            raise
+        except Exception as error:
+            consumption.came_out(error)
+            messages, groups = (), None
+            time.sleep(AGAIN_S)
         control.interruptible = False
         took(consumption, messages, groups)
         perform(consumption, consumption.actions(messages))
@@ -124,6 +158,10 @@ async def async_attentive_loop(consumption, progress):
             messages, groups = await call()
         except asyncio.CancelledError:
             continue
+        except Exception as error:
+            consumption.came_out(error)
+            messages, groups = (), None
+            await asyncio.sleep(AGAIN_S)
         took(consumption, messages, groups)
         await perform_async(consumption, consumption.actions(messages))
 

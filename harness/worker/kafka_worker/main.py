@@ -18,6 +18,7 @@ from kafka_worker.control import Control, Interrupter, StopLoop
 from kafka_worker.loops import run_loop
 from kafka_worker.payload import Payload
 from kafka_worker.producing import Production
+from kafka_worker.raising import Raised
 from kafka_worker.reading import LogProgress, write_log_ends
 from kafka_worker.recorder import DiskError, Recorder, segment_bytes_for
 from kafka_worker.script import Script, scripted
@@ -102,8 +103,8 @@ def consume(config, control, adapter):
     if recorder is not None:
         if consumption.owned:
             partitions = list(consumption.owned)
-            recorder.event({"type": "revoke", "member": config["worker"], "partitions": partitions})
-        recorder.event({"type": "member", "member": config["worker"], "state": "leave"})
+            consumption.event({"type": "revoke", "member": config["worker"], "partitions": partitions})
+        consumption.event({"type": "member", "member": config["worker"], "state": "leave"})
         recorder.close()
     ended.update(type="ended", why=why, close_s=(now_ns() - closed_ns) / 1e9)
     control.send(ended)
@@ -140,6 +141,10 @@ def guarded_loop(consumption, progress, run=run_loop):
         why = "stop"
     except DiskError:
         raise
+    except Raised:
+        # The application's own doing: it closes its client, and has not finished with what it had in hand.
+        consumption.given_up = True
+        why = "raised"
     except Exception as error:
         consumption.control.quiet = True
         consumption.client_error(consumption.calling or consumption.client.call, describe(error), fatal=True)
@@ -155,8 +160,9 @@ def client_at_end(consumption, why):
     if consumption.recorder is not None:
         if why != "error":
             consumption.observe()
-        consumption.event({"type": "processed", "member": consumption.worker})
-    if why != "error" and consumption.application is not None:
+        if why != "raised":
+            consumption.event({"type": "processed", "member": consumption.worker})
+    if why not in ("error", "raised") and consumption.application is not None:
         perform_now(consumption, consumption.application.closing(consumption.client.assignment()))
 
 

@@ -14,6 +14,7 @@ from harness.broker.admin import GroupView
 from harness.clients.pool import WorkerEnd
 from harness.faults.base import Fault, MemberFault
 from harness.members import Member, Part, longest_batch_s, next_part
+from harness.watchdog import Watchdog
 
 Ends = dict[int, tuple[int, int]]
 ASK_S = 1
@@ -35,6 +36,7 @@ class Group:
         self.over = False
         self.crashed = False  # whether the process that ended last had an accident
         self.application_s = longest_batch_s(bench.scenario)
+        self.watchdog = Watchdog(self)
 
     def run(self) -> None:
         self.began = self.changed_at = time.monotonic()
@@ -74,6 +76,7 @@ class Group:
         self._start_next()
         self._show()
         now = time.monotonic()
+        self.watchdog.turn(now)
         self._close_in_time(now)
         waited_s = now - self.changed_at
         idle = self._idle(now)
@@ -241,6 +244,7 @@ class Group:
         """The wait is over: note who was still waiting for what, before they are told to stop."""
         self.over = True
         bench = self.bench
+        self.watchdog.at_the_end()
         for member in self.members:
             self._note_unfinished(member, waited_s)
         partitions = sorted(self.ends) if progressing else []

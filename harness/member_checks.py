@@ -54,16 +54,20 @@ def _members(get: Lookup) -> Iterator[Finding]:
 
 
 def _client(get: Lookup, path: KeyPath) -> Iterator[Finding]:
-    """A member's own client offers the scenario's call."""
-    spec, api = spec_at(get, (*path, "client")), get("api")
+    """A member's client, its own or the scenario's, offers its call, its own or the scenario's."""
+    own = get(*path, "client") is not None
+    spec = spec_at(get, (*path, "client") if own else ("client",))
+    api, key = (get(*path, "api"), "api") if get(*path, "api") is not None else (get("api"), "client")
     if get(*path, "client") is not None and spec is None:
         try:
             parse_spec(get(*path, "client"))
         except UsageError as error:
             yield Finding((*path, "client"), f"{error.what}. {error.hint}")
+    if not own and key == "client":
+        return  # Told of the scenario itself.
     if spec is not None and api is not None and api not in CLIENTS[spec.library].apis:
         offered = ", ".join(CLIENTS[spec.library].apis)
-        yield Finding((*path, "client"), f"{spec.library} has no {api}; it offers {offered}", also=(("api",),))
+        yield Finding((*path, key), f"{spec.library} has no {api}; it offers {offered}", also=(("api",),))
 
 
 def _partitions_there(get: Lookup, steps: list[Any], path: KeyPath) -> Iterator[Finding]:

@@ -99,7 +99,6 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     # Faults ask the broker about members, and it knows them by their clients' names.
     named = bool(scenario.faults)
     shared = {
-        "api": scenario.api,
         "group": bench.group,
         "batch": scenario.consumer.batch.model_dump(),
         "end_offsets": {str(partition): end for partition, (_, end) in ends.items()},
@@ -114,7 +113,8 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
         env = bench.clients.of(name)
         given = given_settings(scenario, name, env)
         settings = settings_of(scenario, name, env, group=bench.group, given=given)
-        made.append(Member(name, env, shared | {"settings": settings}, given, parts, numbered, named))
+        own = {"api": api_of(scenario, name), "settings": settings}
+        made.append(Member(name, env, shared | own, given, parts, numbered, named))
     return made
 
 
@@ -176,6 +176,12 @@ def given_settings(scenario: Scenario, name: str, env: ClientEnv) -> dict[str, A
     return {**common, **member.settings}
 
 
+def api_of(scenario: Scenario, name: str) -> str:
+    """The call that a member reads with."""
+    member = (scenario.members or {}).get(name)
+    return scenario.api if member is None or member.api is None else member.api
+
+
 def _same_library(scenario: Scenario, env: ClientEnv) -> bool:
     from harness.clients.spec import parse_spec
 
@@ -193,8 +199,8 @@ def settings_of(
     if scenario.consumer.commit is not None:
         commit = scenario.consumer.commit
         extra |= commit_settings(env.spec, mode=commit.mode, interval_ms=commit.interval_ms)
-    defaults = scenario.consumer.defaults
-    return consumer_settings(env.spec, defaults=defaults, api=scenario.api, group=group, extra={**extra, **given})
+    defaults, api = scenario.consumer.defaults, api_of(scenario, name)
+    return consumer_settings(env.spec, defaults=defaults, api=api, group=group, extra={**extra, **given})
 
 
 def application(scenario: Scenario) -> dict[str, Any]:
@@ -223,4 +229,5 @@ def _batch_at_most(scenario: Scenario) -> int:
     if limit is not None:
         return min(limit, scenario.messages)
     # Without a limit getmany() may hand over all that was fetched.
-    return scenario.messages if scenario.api == "getmany" else min(POLL_AT_MOST, scenario.messages)
+    apis = {scenario.api, *(member.api for member in (scenario.members or {}).values())}
+    return scenario.messages if "getmany" in apis else min(POLL_AT_MOST, scenario.messages)

@@ -21,6 +21,7 @@ from harness.scenario_file import Document, KeyPath, dotted, find, parse, read, 
 from harness.scenario_findings import Conflict, Finding
 from harness.scenario_models import (
     DEFAULT_KAFKA,
+    Api,
     Broker,
     ClientSpec,
     Consumer,
@@ -76,9 +77,7 @@ class Scenario(Keys):
         description="The client under test: `kafka-python`, `kafka-python==2.0.2`, `kafka-python[crc32c]==3.0.12`, "
         "`kafka-python==1.4.4 @ python3.6`, `aiokafka==0.8.1 + kafka-python==2.0.2`."
     )
-    api: Literal["iterator", "poll", "consume", "getone", "getmany"] = Field(
-        description="The call that the application reads with; each library offers some of them."
-    )
+    api: Api = Field(description="The call that the application reads with; each library offers some of them.")
     security: Literal["mutual_tls", "plaintext"] = Field(
         default="mutual_tls", description="How clients reach the broker; the certificates are made for the run."
     )

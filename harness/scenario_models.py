@@ -299,11 +299,17 @@ class Group(Keys):
     )
 
 
+Api = Literal["iterator", "poll", "consume", "getone", "getmany"]
+
+
 class Member(Keys):
     """One member of the group."""
 
     client: ClientSpec | None = Field(
         default=None, description="Spec of this member's client, written like `client`; null: the scenario's."
+    )
+    api: Api | None = Field(
+        default=None, description="The call that it reads with, of those its library offers; null: the scenario's."
     )
     settings: Settings = Field(
         default_factory=dict,

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from harness import script
+from harness.member_checks import KINDS
 from harness.scenario import dump, json_schema, load
 from harness.scenario_file import shipped_folder
 from tests.refusals import SMALL, refused
+
+KINDS_TOLD = ", ".join(KINDS)
 
 
 def found(path: str, overrides: dict[str, Any] | None = None) -> list[str]:
@@ -23,7 +26,7 @@ WRONG = {
         "6:1: members: at least one member, such as `a:`",
     ],
     "members: {a: 5}": [
-        "6:11: members.a: expected a block of keys (client, settings, steps), found 5",
+        "6:11: members.a: expected a block of keys (client, api, settings, steps), found 5",
     ],
     "members: {A: {}}": [
         "6:11: members.A: a member's name begins with a letter and has letters a-z, digits and _ (not at its end)",
@@ -176,20 +179,20 @@ WRONG = {
         "6:1: faults: expected a list, found 5",
     ],
     "faults: [5]": [
-        "6:10: faults[0]: expected a block of keys (kill, freeze, add_partitions, when, after_s, "
+        f"6:10: faults[0]: expected a block of keys ({KINDS_TOLD}, when, after_s, "
         "restart_after_s, for_s, times, every_s), found 5",
     ],
     "faults: [{kill: c}]": [
         "6:10: faults[0].when: required, and not there",
     ],
     "faults: [{when: {s: 5}}]": [
-        "6:10: faults[0]: exactly one of kill, freeze, leave, join, rebalance, subscription, add_partitions, found none",
+        f"6:10: faults[0]: exactly one of {KINDS_TOLD}, found none",
     ],
     "faults: [{kill: b, when: {s: 5}}]": [
         '6:11: faults[0].kill: there is no member "b"; there is c',
     ],
     "faults: [{kill: c, freeze: c, when: {s: 5}}]": [
-        "6:10: faults[0]: exactly one of kill, freeze, leave, join, rebalance, subscription, add_partitions, found kill, freeze",
+        f"6:10: faults[0]: exactly one of {KINDS_TOLD}, found kill, freeze",
     ],
     "faults: [{kill: c, when: {s: 5, deliveries: 1}}]": [
         "6:20: faults[0].when: exactly one of word, deliveries, progress, phase, s, random, found deliveries, s",

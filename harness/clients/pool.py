@@ -183,6 +183,26 @@ class Worker:
         count, last_ns = struct.unpack_from("<QQ", header, 32)
         return count, last_ns
 
+    def watch_turns(self) -> int:
+        """How often its loop has come round, from its history; for watching."""
+        try:
+            with self.history.open("rb") as file:
+                header = file.read(56)
+        except OSError:
+            return 0
+        return int(struct.unpack_from("<Q", header, 48)[0]) if len(header) == 56 else 0
+
+    def stack(self) -> str:
+        """The stacks of its threads, as its interpreter writes them into its log; it goes on undisturbed."""
+        before = self.log.stat().st_size
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGUSR2)
+        proc.wait_until(lambda: self.log.stat().st_size > before or self.finished(), timeout_s=STACK_S, poll_s=0.02)
+        time.sleep(POLL_S)
+        with self.log.open("rb") as file:
+            file.seek(before)
+            return file.read().decode(errors="replace")
+
     # ---- ending ------------------------------------------------------------------------------------------------------
 
     def finished(self) -> bool:

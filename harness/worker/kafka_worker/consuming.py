@@ -53,7 +53,9 @@ class Consumption:
     # ---- when it is over ---------------------------------------------------------------------------------------------
 
     def why_over(self):
-        """Why the loop is to end now, or None."""
+        """Why the loop is to end now, or None. Every loop asks once a turn."""
+        if self.recorder is not None:
+            self.recorder.turn()
         if self.control.stopping:
             return "stop"
         if self.stop_after is not None and self.deliveries >= self.stop_after:

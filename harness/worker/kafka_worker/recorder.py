@@ -82,7 +82,7 @@ class Recorder:
         self._map[0:8] = MAGIC
         self._at = HEADER_BYTES
         self._head = mmap.mmap(self._fd, HEADER_BYTES)
-        self._live = memoryview(self._head)[32:48].cast("Q")
+        self._live = memoryview(self._head)[32:56].cast("Q")
         # Setting `raw` is the fastest way to put a key in its place.
         self._rows = list((ctypes.c_char * KEY_BYTES * OPEN_ROWS).from_buffer(self._head, OPEN_AT + FRAME.size))
 
@@ -90,6 +90,10 @@ class Recorder:
         """Move the live counters, which are for watching only."""
         self._live[0] += messages
         self._live[1] = t_ns
+
+    def turn(self):
+        """The loop has come round once more: for the watchdog."""
+        self._live[2] += 1
 
     def event(self, data, t_ns=None):
         text = json.dumps(data, default=str).encode()

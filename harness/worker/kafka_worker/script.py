@@ -26,6 +26,8 @@ class Scripted(Attentive):
         awaited = self.control.awaited
         if awaited is None or self.control.stopping:
             return super().why_over()
+        if self.recorder is not None:
+            self.recorder.turn()
         # More may come until the word is told: the end of the topic is none here.
         return "word" if awaited in self.control.words else None
 
@@ -148,6 +150,8 @@ class Script:
         for _ in range(step.get("times") or 1):
             if self._control.stopping:
                 return
+            if consumption.recorder is not None:
+                consumption.recorder.turn()
             messages, groups = self._do(client.call_once, timeout_ms, max_records)
             consumption.events_of_client()
             if messages:

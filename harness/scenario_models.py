@@ -337,7 +337,8 @@ class When(Keys):
     )
     deliveries: Messages | None = Field(
         default=None,
-        description="When so many messages were handed over: to the member that the fault is about, or else to all.",
+        description="When so many messages were handed over: to the member that the fault is about (`join`: to "
+        "all), or else to all.",
     )
     progress: Annotated[float, Field(gt=0, le=100)] | None = Field(
         default=None, description="When so many per cent of all messages were handed over, to all members together."

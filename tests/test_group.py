@@ -35,6 +35,7 @@ class Admin:
         self.stored = stored
         self.views: list[dict[str, set[int]]] = []
         self.partitions = 2
+        self.made: list[str] = []
 
     def stored_offsets(self, group: str, topic: str, partitions: Any, *, family: str) -> dict[int, int]:
         return dict.fromkeys(partitions, self.stored)
@@ -45,6 +46,9 @@ class Admin:
 
     def add_partitions(self, topic: str, *, total: int) -> None:
         self.partitions = total
+
+    def create_topic(self, name: str, *, partitions: int) -> None:
+        self.made.append(name)
 
 
 class Ran:

@@ -26,6 +26,10 @@ class Join(MemberFault):
     def restarts_soon(self) -> bool:
         return self.due_at is not None
 
+    def deliveries(self, group: "Group") -> int:
+        """Of all: it has none before."""
+        return group.deliveries
+
     def begin(self, group: "Group", now: float) -> None:
         self.brings = ""
         member, why = self.member(group), self._in_vain(group)

@@ -22,6 +22,7 @@ class Leave(Kill):
         super().__init__(plan)
         self.leaving: Worker | None = None
         self.what = ""
+        self.alone = False  # whether nobody was there to take its partitions
         self.until = 0.0
 
     def begin(self, group: "Group", now: float) -> None:
@@ -34,6 +35,7 @@ class Leave(Kill):
         if what is None:
             self.tell(group, "injected", why=why)
             return
+        self.alone = not any(one.worker is not None for one in group.members if one is not member)
         self.what, self.leaving, self.until = what, worker, now + CLOSE_S
         member.parts.clear()
         worker.send({"cmd": "stop"})
@@ -63,9 +65,7 @@ class Leave(Kill):
         for name, partitions in taken.items():
             if partitions:
                 return f"{gone}; {name} was assigned {numbers(partitions)} of it"
-        # Where nobody else is, or it owned nothing, nobody takes anything.
-        alone = not any(one.worker is not None for one in group.members if one.worker is not worker)
-        return gone if alone or not self.owned else None
+        return gone if self.alone or not self.owned else None
 
     def give_up(self, group: "Group") -> None:
         super().give_up(group)

@@ -14,7 +14,7 @@ control_in, control_out = int(sys.argv[2]), int(sys.argv[4])
 commands = os.fdopen(control_in)
 config = json.loads(commands.readline())
 odd = config["settings"].get("FAKE", {})
-words, stopping = set(), threading.Event()
+words, stopping, released = set(), threading.Event(), threading.Event()
 count = 0
 
 
@@ -27,7 +27,9 @@ def listen():
         command = json.loads(line)
         if command["cmd"] == "word":
             words.add(command["word"])
-        else:
+        elif command["cmd"] == "go_on":
+            released.set()
+        elif command["cmd"] == "stop":
             stopping.set()
     os._exit(70)
 
@@ -45,12 +47,21 @@ def until(condition):
         time.sleep(0.005)
 
 
+def stand(moment):
+    say("phase", stands=True, **moment)
+    if not odd.get("hurries"):
+        released.wait(5)
+    say("phase", stands=False, **moment)
+
+
 def play(step):
     do = step["do"]
     if odd.get("never") == do:
         until(lambda: False)
     elif do == "take":
         hand_over(step["count"])
+        for moment in config.get("stands") or ():
+            stand(moment)
     elif do == "tell":
         say("told", word=step["word"])
     elif do in ("wait", "read"):

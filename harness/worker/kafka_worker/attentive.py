@@ -41,12 +41,17 @@ class Attentive:
     def came_out(self, error):
         """An exception out of a client's call: the deserializer's own is the application's affair, others are not."""
         fails, deserializers = self.application.fails, self.client.deserializers
-        if deserializers is None or not deserializers.fresh():
+        if deserializers is None or not deserializers.has_raised():
             raise error
-        if not self._raised:
+        self.note_raised()
+        raised(self, fails, Raised("%s: %s" % (type(error).__name__, error)), "deserializer")
+
+    def note_raised(self):
+        """Tell, once, that the deserializer has raised, whether it came out of the client's call or not."""
+        deserializers = self.client.deserializers
+        if deserializers is not None and deserializers.raised and not self._raised:
             self._raised = True
             self.control.send({"type": "told", "word": self.application.raised})
-        raised(self, fails, Raised("%s: %s" % (type(error).__name__, error)), "deserializer")
 
     def event(self, data, t_ns=None):
         # An application that raised has not finished with the last messages, whatever is written after them.
@@ -185,6 +190,7 @@ def took(consumption, messages, groups):
     """Write what the client told before these messages, then them; the application has read them."""
     if consumption.client.events:
         consumption.events_of_client()
+    consumption.note_raised()
     if messages:
         consumption.batch(messages, groups)
         consumption.moments.reached("polled")

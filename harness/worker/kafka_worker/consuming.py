@@ -21,6 +21,8 @@ from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG_RUNS, OPEN
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
 KEYS_PER_FRAME = 1 << 16
+FAILED_COMMITS_TOLD = 10
+"""For the report; all of them are in the history."""
 OF_A_MEMBER = ("commit", "assign", "revoke")
 
 
@@ -49,6 +51,7 @@ class Consumption:
         self._owned_at = -ASSIGNMENT_INTERVAL_NS
         self._check_at = 0
         self._room = 1
+        self._failed_commits = 0
 
     # ---- when it is over ---------------------------------------------------------------------------------------------
 
@@ -157,6 +160,10 @@ class Consumption:
         self.event(data, t_ns)
         if data["type"] == "error":
             self.control.send(dict(data, fatal=False))
+        elif data["type"] == "commit" and not data["ok"] and self._failed_commits < FAILED_COMMITS_TOLD:
+            self._failed_commits += 1
+            what = "partition %d, offset %d: %s" % (data["partition"], data["offset"], data.get("error"))
+            self.control.send({"type": "error", "where": "commit", "error": what, "fatal": False})
 
     def due_to_observe(self):
         """Whether it is time to ask the client what it owns."""

@@ -20,14 +20,14 @@ class Fails:
 class Deserializers:
     """A pair for a client, that lets bytes through but for one message: the so-many-th value that it is asked for.
 
-    `fresh`: how often it has raised since that was asked last. The message is known again by its key.
+    raised: how often it did. The message is known again by its key.
     """
 
     def __init__(self, fails):
         self._fails = fails
         self._count = 0
         self._key = self._bad = None
-        self._fresh = 0
+        self.raised = self._told = 0
 
     def key(self, data):
         self._key = data
@@ -39,10 +39,11 @@ class Deserializers:
         if first:
             self._bad = self._key
         if first or (self._fails.always and self._bad is not None and self._key == self._bad):
-            self._fresh += 1
+            self.raised += 1
             raise Raised("the deserializer raises on purpose, at message %d" % self._fails.at)
         return data
 
-    def fresh(self):
-        fresh, self._fresh = self._fresh, 0
-        return fresh
+    def has_raised(self):
+        """Whether it has since this was asked last."""
+        fresh, self._told = self.raised - self._told, self.raised
+        return fresh > 0

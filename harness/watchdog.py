@@ -23,6 +23,8 @@ FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\
 STACK_LINES = 12
 WAIT_FOR_EVER = {("kafka-python", "iterator"), ("aiokafka", "iterator"), ("aiokafka", "getone")}
 """Calls that come back with a message or not at all: one that waits in them does what it is documented to do."""
+READING = ("batch", "call_once", "messages", "one")
+"""The adapter's functions that hand over messages."""
 READS = ("take", "read", "drain")
 
 
@@ -73,7 +75,7 @@ class Watchdog:
         if seen is None or seen.state != state or self._may_rest(member, worker):
             self.seen[worker.name] = Seen(state, now)
         elif seen.call is None and now - seen.since > patience_s:
-            self._ask(worker, seen, now)
+            self._ask(worker, seen, now, str(member.base["api"]))
         return self.seen[worker.name]
 
     def _may_rest(self, member: Member, worker: "Worker") -> bool:
@@ -87,9 +89,9 @@ class Watchdog:
         kind = member.env.spec.client.adapter
         return in_loop and (kind, member.base["api"]) in WAIT_FOR_EVER
 
-    def _ask(self, worker: "Worker", seen: Seen, now: float) -> None:
+    def _ask(self, worker: "Worker", seen: Seen, now: float, api: str) -> None:
         stack = main_thread(worker.stack())
-        call = call_of(stack)
+        call = call_of(stack, api)
         if call is None:
             return
         seen.call = call
@@ -109,12 +111,12 @@ def main_thread(text: str) -> list[str]:
     return []
 
 
-def call_of(stack: list[str]) -> str | None:
-    """The adapter's function that has called the client, such as `close()`; None: it is in no call of the client's."""
+def call_of(stack: list[str], api: str) -> str | None:
+    """The client's call that the adapter has made, such as `close()`; None: it is in none. api: what it reads with."""
     for frame in stack:
         found = re.match(r'File "(?P<file>[^"]+)", line \d+ in (?P<name>\S+)', frame)
         if found and "/adapters/" in found["file"] and "/site-packages/" not in found["file"]:
-            return f"{found['name']}()"
+            return f"{api if found['name'] in READING else found['name']}()"
         if found and "/kafka_worker/" in found["file"]:
             return None
     return None

@@ -149,7 +149,7 @@ class EveryEvent(Reader):
     def _parsed(self, frame: Frame) -> Event | None:
         event = super()._parsed(frame)
         if event is not None and event.data.pop("within", False):
-            assert event.type in ("commit", "processed")
+            assert event.type in ("commit", "processed", "error")
         return event
 
 

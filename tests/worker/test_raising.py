@@ -20,7 +20,7 @@ def fails(**keys: Any) -> dict[str, Any]:
 def test_a_handler_that_raises_has_not_finished_with_the_rest(tmp_path: Path) -> None:
     play = one_partition(tmp_path, application=app("sync", fails=fails(at=2))).run()
     assert play.why == "raised"
-    assert play.told() == [(0, 0, 2), "processed 1", "error"]
+    assert play.told()[1:] == [(0, 0, 2), "processed 1", "error"]
     assert play.control.of("told") == [{"type": "told", "word": "a raised"}]
     assert play.control.of("error")[0]["where"] == "handler"
     assert play.client.calls == []
@@ -29,26 +29,23 @@ def test_a_handler_that_raises_has_not_finished_with_the_rest(tmp_path: Path) ->
 def test_who_skips_it_goes_on(tmp_path: Path) -> None:
     play = one_partition(tmp_path, application=app(fails=fails(at=2, then="skip"))).run()
     assert play.why == "end_offsets"
-    assert play.told() == [(0, 0, 2), "processed 1", "error", "processed 2", (0, 2, 2), "processed 2"]
+    assert play.told()[1:] == [(0, 0, 2), "processed 1", "error", "processed 2", (0, 2, 2), "processed 2"]
 
 
 class Deserializing(Client):
     """The null client, with a deserializer as real libraries have one."""
 
     def batch(self) -> Any:
-        messages, groups = super().batch()
-        for message in messages:
-            self.deserializers.key(self.fields.key(message))
-            self.deserializers.value(self.fields.value(message))
-        return messages, groups
+        self.deserializers.value(b"one a call")
+        return super().batch()
 
 
 def test_what_comes_out_of_the_clients_call_is_the_applications_affair(tmp_path: Path) -> None:
-    told = app(fails=fails(where="deserializer", then="skip"))
+    told = app(fails=fails(at=2, where="deserializer", then="skip"))
     play = one_partition(tmp_path, client=Deserializing, application=told).run()
     assert [line["where"] for line in play.control.of("error")] == ["deserializer"]
     assert play.control.of("told") == [{"type": "told", "word": "a raised"}]
-    assert play.why in ("end_offsets", "stop")
+    assert play.why == "end_offsets"
 
 
 class Failing(Client):

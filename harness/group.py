@@ -17,6 +17,8 @@ from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
 
 Ends = dict[int, tuple[int, int]]
+STOP_HUNG_S = 5
+"""Who does not come back from a call is not waited for as long as others when all are told to stop."""
 ASK_S = 1
 """How often a group that does not move is asked what it has committed."""
 
@@ -255,7 +257,7 @@ class Group:
         for _, worker in running:
             worker.send({"cmd": "stop"})
         for member, worker in running:
-            self._ended(member, worker.stop(timeout_s=STOP_S))
+            self._ended(member, worker.stop(timeout_s=STOP_HUNG_S if self.watchdog.hangs(worker) else STOP_S))
 
     def _note_unfinished(self, member: Member, waited_s: float) -> None:
         """What a member did not come to do: its script would not have been run as it is written."""

@@ -161,7 +161,7 @@ def _fails(get: Lookup) -> Iterator[Finding]:
         if spec.library not in DESERIALIZES:
             yield Finding((*key, "where"), f"{spec.library} hands over bytes, and calls no deserializer", also=(path,))
     if get(*key, "always") is True and not deserializer:
-        yield Finding((*key, "always"), "only with where: deserializer; a handler is not given its message again")
+        yield Finding((*key, "always"), "only with where: deserializer; a handler gets its message once")
     if get(*key, "always") is True and get(*key, "then") == "restart":
         yield Finding((*key, "always"), "with then: restart the new process does not raise; leave it out")
     if get("planted"):

@@ -266,6 +266,8 @@ def _moment(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
 
 def _passing(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     """The passing member's own name, beside the members'."""
+    if get(*path, "rebalance") is False:
+        yield Finding((*path, "rebalance"), "true, or another kind of fault")
     for name in member_names(get):
         if name.rstrip("0123456789_") == "passing":
             yield Finding(("members", name), "this name is the harness's own in a run with `rebalance`; another")

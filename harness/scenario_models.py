@@ -373,7 +373,7 @@ class Fault(Keys):
     join: str | None = Field(
         default=None, max_length=100, description="This member is started only then, while others read."
     )
-    rebalance: Literal[True] | None = Field(
+    rebalance: bool | None = Field(
         default=None, description="`true`: a passing member joins and leaves, which reads another, empty topic."
     )
     subscription: str | None = Field(

@@ -65,6 +65,11 @@ class Watchdog:
                 why = f"{worker.name} did not come back from its client's {seen.call} for {now - seen.since:.0f} s"
                 self.group.bench.journal.write("torn", why=f"{why} (its stack is in logs/{worker.log.name})")
 
+    def hangs(self, worker: "Worker") -> bool:
+        """Whether it was found in a call of its client's, and has not come back since."""
+        seen = self.seen.get(worker.name)
+        return seen is not None and seen.call is not None
+
     def _look(self, member: Member, now: float, patience_s: float) -> Seen | None:
         """What is known of a member's process; it is asked for its stack, once, when it moved for too long."""
         worker = member.worker

@@ -182,6 +182,55 @@ WRONG = {
         f"6:10: faults[0]: expected a block of keys ({KINDS_TOLD}, when, after_s, "
         "restart_after_s, for_s, times, every_s), found 5",
     ],
+    "faults: [{join: c, when: {s: 1}}]": [
+        "6:11: faults[0].join: nobody else is there whom it could join: `members`, or a `group.size` above 1",
+    ],
+    "faults: [{leave: x, when: {s: 1}}]": [
+        '6:11: faults[0].leave: there is no member "x"; there is c',
+    ],
+    "faults: [{rebalance: false, when: {s: 1}}]": ["6:11: faults[0].rebalance: true, or another kind of fault"],
+    "faults: [{subscription: c, when: {s: 1}, times: 2, every_s: 1}]": [
+        "6:42: faults[0].times: subscription is done once; write a second fault for more",
+    ],
+    "faults: [{leave: c, when: {s: 1}, times: 2, every_s: 1}]": [
+        "6:35: faults[0].times: needs `restart_after_s`: a process that has gone is not there a second time",
+    ],
+    "faults: [{freeze: c, when: {s: 1}, for_s: 1, restart_after_s: 1}]": [
+        "6:46: faults[0].restart_after_s: only kill and leave have it",
+    ],
+    "faults: [{subscription: c, when: {phase: polled}}]": [
+        "6:35: faults[0].when.phase: only kill, freeze, leave can be done at a moment of a member",
+    ],
+    "faults: [{kill: c, when: {phase: committing}}]": [
+        "6:27: faults[0].when.phase: the application never commits: set consumer.commit.mode, or write a step `commit`",
+    ],
+    "faults: [{kill: c, when: {phase: polled}, after_s: 10}]": [
+        "6:43: faults[0].after_s: a process stands still at a moment for less than 10 s",
+    ],
+    "faults: [{kill: c, when: {phase: polled}, restart_after_s: 1, times: 2, every_s: 1}]": [
+        "6:63: faults[0].times: a moment comes once; write a second fault for another",
+    ],
+    "faults: [{kill: c, when: {s: 1, number: 2}}]": [
+        "6:33: faults[0].when.number: only with `phase`",
+    ],
+    "members: {passing: {}}\nfaults: [{rebalance: true, when: {s: 1}}]": [
+        "6:11: members.passing: this name is the harness's own in a run with `rebalance`; another",
+    ],
+    "members: {a: {api: consume}}": [
+        "6:15: members.a.api: kafka-python has no consume; it offers iterator, poll",
+    ],
+    "members: {a: {client: aiokafka}, b: {client: aiokafka, api: getmany}}": [
+        "6:15: members.a.client: aiokafka has no poll; it offers iterator, getone, getmany",
+    ],
+    "consumer: {processing: {fails: {at: 5, always: true}}}": [
+        "6:40: consumer.processing.fails.always: only with where: deserializer; a handler gets its message once",
+    ],
+    "consumer: {processing: {fails: {at: 5, where: deserializer, always: true, then: restart}}}": [
+        "6:61: consumer.processing.fails.always: with then: restart the new process does not raise; leave it out",
+    ],
+    "members: {a: {client: confluent-kafka}}\nconsumer: {processing: {fails: {at: 5, where: deserializer}}}": [
+        "7:40: consumer.processing.fails.where: confluent-kafka hands over bytes, and calls no deserializer",
+    ],
     "faults: [{kill: c}]": [
         "6:10: faults[0].when: required, and not there",
     ],

@@ -113,3 +113,53 @@ def test_partitions_that_are_added_are_assigned(play) -> None:
     ended = play(ADD)
     assert ended.exit_code == EXIT_PASS, ended.out
     assert faults(ended)[1][1].startswith("a1 was assigned partition")
+
+
+LEAVE = """\
+about: One of two leaves, at a moment of its own, and another one joins.
+client: confluent-kafka
+api: consume
+security: plaintext
+messages: 1500
+size_bytes: 100
+group: {size: 3, session_timeout_ms: 6000}
+consumer:
+  batch: {max_records: 50}
+  commit: {mode: sync}
+  processing: {message_ms: 3}
+faults:
+  - {join: c3, when: {progress: 20}}
+  - {leave: c1, when: {phase: committing, number: 4}}
+"""
+HANGS = """\
+about: A deserializer raises once; kafka-python 3.0.12 never comes back from poll().
+client: kafka-python==3.0.12
+api: poll
+security: plaintext
+partitions: 1
+messages: 200
+size_bytes: 100
+drain: {idle_s: 3}
+consumer:
+  batch: {max_records: 50, timeout_ms: 200}
+  processing:
+    fails: {at: 80, where: deserializer}
+"""
+
+
+def test_members_leave_and_come_where_the_scenario_says(play) -> None:
+    ended = play(LEAVE)
+    assert ended.exit_code == EXIT_PASS, ended.out
+    effects = [effect for phase, effect in faults(ended) if phase == "injected"]
+    assert len(effects) == 2
+    assert any("at its committing number 4" in str(effect) for effect in effects)
+
+
+def test_a_call_that_does_not_come_back_is_named_with_its_stack(play) -> None:
+    ended = play(HANGS)
+    assert ended.exit_code == EXIT_FAIL, ended.out
+    assert ended.verdict["fates"]["stalled"] == 121
+    events = [json.loads(line) for line in (ended.run / "history" / "harness.jsonl").read_text().splitlines()]
+    (hang,) = [event for event in events if event["type"] == "hang"]
+    assert hang["call"] == "poll()"
+    assert "fetcher.py" in hang["stack"][0] + hang["stack"][1]

@@ -17,7 +17,7 @@ from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
 
 Ends = dict[int, tuple[int, int]]
-STOP_HUNG_S = 5
+STOP_HUNG_S = 2
 """Who does not come back from a call is not waited for as long as others when all are told to stop."""
 ASK_S = 1
 """How often a group that does not move is asked what it has committed."""

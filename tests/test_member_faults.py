@@ -46,6 +46,10 @@ class TestLeave:
         ((_, effect, why),) = injected(ran)
         assert (effect, why) == (None, "the group was over before it was seen")
 
+    def test_one_that_owns_nothing_moves_nothing(self, play) -> None:
+        ran = play(LEAVE, with_views({"a1": set(), "b1": {0, 1}}))
+        assert injected(ran) == [("leave a", None, "a1 owned no partition then")]
+
     def test_one_that_was_no_member_stays(self, play) -> None:
         ran = play(LEAVE | {"drain": SHORT})
         assert injected(ran) == [("leave a", None, "a1 was no member of the group then")]

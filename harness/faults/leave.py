@@ -1,13 +1,14 @@
 """A member closes in an orderly way in the middle of its work, and perhaps a new process comes in its place.
 
-It bit if the broker counted the process among the group's members, with something left to read or to commit, and tells
-after its close that it is no member any more; where others are there, that one of them was assigned its partitions.
+It bit if the broker counted the process among the group's members, as the owner of partitions, with something left to
+read or to commit, and tells after its close that it is no member any more; where others are there, that one of them was
+assigned its partitions. In the middle of a rebalance, at a moment of its own, it may own none.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from harness.bench import CLOSE_S
-from harness.faults.base import numbers
+from harness.faults.base import assigns_itself, numbers
 from harness.faults.kill import Kill
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class Leave(Kill):
         if worker is None or worker.finished():
             self.tell(group, "injected", why=f"{member.name} had no process then")
             return
+        self.owned = frozenset()
         what, why = self.hits(group, member, worker)
+        if what is not None and not self.owned and self.moment is None and not assigns_itself(member):
+            what, why = None, f"{worker.name} owned no partition then"
         if what is None:
             self.tell(group, "injected", why=why)
             return

@@ -120,7 +120,7 @@ about: One of two leaves, at a moment of its own, and another one joins.
 client: confluent-kafka
 api: consume
 security: plaintext
-messages: 1500
+messages: 900
 size_bytes: 100
 group: {size: 3, session_timeout_ms: 6000}
 consumer:
@@ -139,7 +139,7 @@ security: plaintext
 partitions: 1
 messages: 200
 size_bytes: 100
-drain: {idle_s: 3}
+drain: {idle_s: 2}
 consumer:
   batch: {max_records: 50, timeout_ms: 200}
   processing:
@@ -162,4 +162,4 @@ def test_a_call_that_does_not_come_back_is_named_with_its_stack(play) -> None:
     events = [json.loads(line) for line in (ended.run / "history" / "harness.jsonl").read_text().splitlines()]
     (hang,) = [event for event in events if event["type"] == "hang"]
     assert hang["call"] == "poll()"
-    assert "fetcher.py" in hang["stack"][0] + hang["stack"][1]
+    assert any("fetcher.py" in frame for frame in hang["stack"])

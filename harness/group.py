@@ -246,11 +246,12 @@ class Group:
         """The wait is over: note who was still waiting for what, before they are told to stop."""
         self.over = True
         bench = self.bench
-        self.watchdog.at_the_end()
+        left = lag(bench, self.ends)
+        self.watchdog.at_the_end(something_left=bool(left) and self.deliveries < bench.scenario.messages)
         for member in self.members:
             self._note_unfinished(member, waited_s)
         partitions = sorted(self.ends) if progressing else []
-        bench.journal.write("drained", waited_s=round(waited_s, 1), lag=lag(bench, self.ends), progressing=partitions)
+        bench.journal.write("drained", waited_s=round(waited_s, 1), lag=left, progressing=partitions)
         for fault in self.faults:
             fault.finish(self)
         running = [(member, member.worker) for member in self.members if member.worker is not None]

@@ -43,6 +43,7 @@ class Watchdog:
     def __init__(self, group: "Group") -> None:
         self.group = group
         self.seen: dict[str, Seen] = {}
+        self.given_up: set[str] = set()
         self.looked_at = 0.0
         scenario = group.bench.scenario
         self.call_s = scenario.consumer.batch.timeout_ms / 1000 + group.application_s + MARGIN_S
@@ -55,20 +56,24 @@ class Watchdog:
         for member in self.group.members:
             self._look(member, now, self.patience_s)
 
-    def at_the_end(self) -> None:
-        """Nobody gets on any more: who stands in a call of its client's, and for how long?"""
+    def at_the_end(self, *, something_left: bool) -> None:
+        """Nobody gets on any more: who stands in a call of its client's, and for how long?
+
+        something_left: whether there is anything that it keeps from being read. Where all was read, a client may wait
+        for its group to give up a dead member, and nothing is in doubt for that.
+        """
         now = time.monotonic()
         for member in self.group.members:
             worker = member.worker
             seen = self._look(member, now, self.call_s)
-            if worker is not None and seen is not None and seen.call is not None:
+            if something_left and worker is not None and seen is not None and seen.call is not None:
+                self.given_up.add(worker.name)
                 why = f"{worker.name} did not come back from its client's {seen.call} for {now - seen.since:.0f} s"
                 self.group.bench.journal.write("torn", why=f"{why} (its stack is in logs/{worker.log.name})")
 
     def hangs(self, worker: "Worker") -> bool:
-        """Whether it was found in a call of its client's, and has not come back since."""
-        seen = self.seen.get(worker.name)
-        return seen is not None and seen.call is not None
+        """Whether it was found in a call of its client's when nobody got on any more."""
+        return worker.name in self.given_up
 
     def _look(self, member: Member, now: float, patience_s: float) -> Seen | None:
         """What is known of a member's process; it is asked for its stack, once, when it moved for too long."""

@@ -88,7 +88,10 @@ def test_a_call_that_does_not_come_back_is_named_once_and_at_the_end(monkeypatch
     assert watched.worker.errors[0]["where"] == "poll()"
     assert watched.worker.errors[0]["error"].startswith("has not come back for 9 s: consumer/fetcher.py:645 in _append")
     monkeypatch.setattr(watchdog.time, "monotonic", lambda: watched.now)
-    watched.dog.at_the_end()
+    watched.dog.at_the_end(something_left=False)
+    assert watched.journal[1:] == []
+    watched.dog.at_the_end(something_left=True)
+    assert watched.dog.hangs(watched.worker)
     why = "c1 did not come back from its client's poll() for 18 s (its stack is in logs/c1.log)"
     assert watched.journal[1:] == [("torn", {"why": why})]
 
@@ -102,7 +105,7 @@ def test_who_turns_waits_or_works_does_not_hang(monkeypatch: pytest.MonkeyPatch)
     waiting.waiting = True
     for watched in (turning, waiting.after(20).after(20), Watched(AT_WORK).after(2).after(20)):
         monkeypatch.setattr(watchdog.time, "monotonic", lambda now=watched.now: now)
-        watched.dog.at_the_end()
+        watched.dog.at_the_end(something_left=True)
         assert watched.journal == []
 
 

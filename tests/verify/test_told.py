@@ -88,3 +88,50 @@ def test_a_log_duplicate_is_told_at_its_further_copy() -> None:
     span = next(span for span in verdict["spans"] if span["kind"] == "log_duplicate")
     assert (span["partition"], span["blame"]) == (1, "producer")
     assert span["first_seq"] == 0
+
+
+def raw(kind: str, offset: int | None, **more: object) -> Fact:
+    """A line about partition 1 as no builder makes it."""
+    member = {"member": "c1"} if kind == "deliver" else {}
+    return [{"type": kind, **member, "partition": 1, "offset": offset, **more}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "sentence", "blame", "offsets"),
+    [
+        (
+            "phantom",
+            AWAY + there(0, 1, 2) + REST + raw("log", 3, producer=None, seq=None),
+            "1 message in the log of partition 1 that are not of this run",
+            "producer",
+            (3, 3),
+        ),
+        (
+            "phantom",
+            AWAY + there(0, 1, 2) + raw("deliver", None) + REST,
+            "1 message handed over that are not of this run",
+            "consumer",
+            None,
+        ),
+        (
+            "misrouted",
+            AWAY + there(0, 1, 2) + raw("deliver", 7, producer="p1", seq=0, asked=0) + REST,
+            "1 message handed over from partition 1, sent to another one",
+            "consumer",
+            (7, 7),
+        ),
+    ],
+)
+def test_what_carries_no_name_of_this_partition_is_told_with_its_place(
+    kind: str, facts: Fact, sentence: str, blame: str, offsets: tuple[int, int] | None
+) -> None:
+    verdict = verdict_of(facts, partitions=2, identified=True)
+    assert sentence in verdict["reasons"]
+    assert verdict["blamed"] == [blame]
+    spans = [span for span in verdict["spans"] if span["kind"] == kind and span["partition"] == 1]
+    assert [(span["first_offset"], span["last_offset"]) for span in spans] == ([offsets] if offsets else [])
+
+
+def test_what_is_handed_to_no_owner_counts_with_and_without_an_offset() -> None:
+    facts = AWAY + there(0, 1) + revoke("c1", 1) + there(2) + raw("deliver", None, producer="p1", seq=9) + REST
+    assert verdict_of(facts, partitions=2)["anomalies"]["foreign"] == 2

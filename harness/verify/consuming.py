@@ -172,9 +172,10 @@ def handed_over(names: Intervals, produced: Produced, consumed: Consumed) -> Row
 def _start(ownership: Ownership, commit: Commit | None, produced: Produced) -> int | None:
     """Where an ownership began. One that was told no position and handed nothing began where the group stood, unless
     nobody can begin there."""
-    if ownership.start is None and commit is not None and commit.offset is not None:
-        return None if _out_of_range(commit.offset, produced) else commit.offset
-    return ownership.start
+    if commit is None or commit.offset is None or ownership.start not in (None, commit.offset):
+        return ownership.start
+    nowhere = not len(ownership.rows) and _out_of_range(commit.offset, produced)
+    return None if nowhere else commit.offset
 
 
 def _out_of_range(offset: int, produced: Produced) -> bool:

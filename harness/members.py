@@ -194,7 +194,7 @@ def settings_of(
     """What a member's client is made with; the scenario's own words for it win over the library's settings."""
     extra: dict[str, Any] = {}
     if scenario.group is not None:
-        told = scenario.group.model_dump(exclude={"size", "static"})
+        told = scenario.group.model_dump(exclude={"size", "static", "committed"})
         extra |= group_settings(env.spec, instance=name if scenario.group.static else None, **told)
     if scenario.consumer.commit is not None:
         commit = scenario.consumer.commit

@@ -10,6 +10,7 @@ from typing import Any
 from harness import group_checks, member_checks
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
+from harness.compaction import SETTINGS as COMPACTION
 from harness.errors import UsageError
 from harness.scenario_file import KeyPath, dotted
 from harness.scenario_findings import Finding, Lookup, spec_at
@@ -141,6 +142,27 @@ def _transactions(get: Lookup) -> Iterator[Finding]:
         yield Finding(("producer", "transactions"), what, also=(("producer", "client"),))
 
 
+def _compacted(get: Lookup) -> Iterator[Finding]:
+    """Which messages may be written twice: the last one of a partition is needed to close the segment before it."""
+    compacted, partitions, messages = get("topic", "compacted"), get("partitions"), get("messages")
+    if compacted is None:
+        return
+    path: KeyPath = ("topic", "compacted")
+    low, high = compacted
+    if not 0 <= low <= high:
+        yield Finding(path, f"[{low}, {high}]: two numbers from 0 on, the lower one first")
+    elif partitions is not None and messages is not None and (high + 2) * partitions > messages:
+        what = f"{messages:,} messages are too few: each partition needs one more behind number {high:,}"
+        yield Finding(path, what, also=(("messages",), ("partitions",)))
+    for key in ("transactions", "planted"):
+        if get("producer", key):
+            yield Finding(path, f"not together with producer.{key}", also=(("producer", key),))
+    settings = get("topic", "settings")
+    for name in settings if isinstance(settings, dict) else {}:
+        if name in COMPACTION:
+            yield Finding(("topic", "settings", name), "`topic.compacted` sets it; leave it out", also=(path,))
+
+
 def _drain(get: Lookup) -> Iterator[Finding]:
     idle_s, limit_s = get("drain", "idle_s"), get("drain", "limit_s")
     if idle_s is not None and limit_s is not None and idle_s > limit_s:
@@ -177,6 +199,7 @@ CHECKS = (
     _restarts,
     _planted,
     _transactions,
+    _compacted,
     _drain,
     _settings,
     *member_checks.CHECKS,

@@ -294,6 +294,13 @@ class Group(Keys):
     max_poll_interval_ms: Milliseconds | None = Field(
         default=None, description="A member that does not come back for so long leaves; null: the library's default."
     )
+    committed: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**62,
+        description="The group's committed offset in every partition before anybody joins, put there from outside; "
+        "one behind the log's end is out of range. null: none.",
+    )
     heartbeat_interval_ms: Milliseconds | None = Field(
         default=None, description="How often a member shows that it lives; null: the library's default."
     )
@@ -325,7 +332,14 @@ class Topic(Keys):
     """The topic that is written and read."""
 
     settings: Settings = Field(
-        default_factory=dict, description="Kafka's own settings of a topic, such as `cleanup.policy: compact`."
+        default_factory=dict, description="Kafka's own settings of a topic, such as `max.message.bytes: 2000000`."
+    )
+    compacted: tuple[int, int] | None = Field(
+        default=None,
+        strict=False,
+        description="The messages number low..high of each partition (from 0) are written twice, under the same keys, "
+        "and nobody reads before compaction has removed their first copies: the log has holes there. null: no "
+        "compaction.",
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from harness.bench import CLOSE_S, GROUP, POLL_S, STOP_S, Bench, Clients, broker_alive
+from harness.bench import CLOSE_S, GROUP, POLL_S, STOP_S, Bench, Clients, broker_alive, note_stored
 from harness.bench import config as _config
 from harness.bench import note_end as _note_end
 from harness.bench import start as _start
@@ -17,6 +17,8 @@ from harness.clients.envs import prepare
 from harness.clients.pool import Worker, WorkerEnd
 from harness.clients.settings import consumer_settings, isolation_setting, producer_settings, transactional
 from harness.clients.spec import ClientSpec, parse_spec
+from harness.compaction import SETTINGS as COMPACTION
+from harness.compaction import await_holes, share
 from harness.faults import faults_of, schedule
 from harness.group import Group
 from harness.members import ISOLATION_BY_DEFAULT, members_of, planted
@@ -56,7 +58,9 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     `meanwhile` is called while the producer works, which nobody measures; it should take a second or two at most.
     """
     scenario = bench.scenario
+    compacted = scenario.topic.compacted
     settings = {name: _topic_setting(value) for name, value in scenario.topic.settings.items()}
+    settings |= COMPACTION if compacted else {}
     bench.admin.create_topic(bench.topic, partitions=scenario.partitions, config=settings)
     env = bench.clients.producer
     config = _config(bench, env, role="produce", worker="p1") | {
@@ -65,6 +69,7 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
             "producer": 1,
             "messages": scenario.messages,
             "transactions": scenario.producer.transactions and scenario.producer.transactions.model_dump(),
+            "compacted": compacted,
         },
         "planted": planted(scenario.producer.planted, scenario.seed),
     }
@@ -72,6 +77,8 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     meanwhile()
     end = _watch(bench, worker, "produce", scenario.messages, idle_s=PRODUCE_IDLE_S)
     _note_end(bench, worker, end, fatal=True)
+    if compacted:
+        await_holes(lambda: bench.admin.messages_held(bench.topic), share(scenario.messages, scenario.partitions))
 
 
 def _topic_setting(value: Any) -> str:
@@ -118,9 +125,13 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     members = members_of(bench, ends)
     judging = bench.run.meta["judging"]
     first = members[0].base["settings"]
-    judging["reset"] = first.get("auto.offset.reset") or first.get("auto_offset_reset")
+    reset = first.get("auto.offset.reset") or first.get("auto_offset_reset")
+    judging["reset"] = "none" if reset == "error" else reset  # librdkafka's word for it
     levels = {isolation(member.base["settings"], member.env.spec.client.adapter) for member in members}
     judging["isolation"] = "read_uncommitted" if "read_uncommitted" in levels else "read_committed"
+    if bench.scenario.group is not None and bench.scenario.group.committed is not None:
+        bench.admin.store_offsets(bench.group, bench.topic, dict.fromkeys(ends, bench.scenario.group.committed))
+        note_stored(bench)
     plans = schedule(bench.scenario)
     group = Group(bench, members, ends, faults_of(plans))
     if plans:

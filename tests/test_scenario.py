@@ -34,7 +34,7 @@ def test_defaults(write):
         },
         "group": None,
         "members": None,
-        "topic": {"settings": {}},
+        "topic": {"settings": {}, "compacted": None},
         "faults": [],
         "restarts": None,
         "record": "loss",

@@ -19,6 +19,18 @@ def found(path: str, overrides: dict[str, Any] | None = None) -> list[str]:
 
 
 WRONG = {
+    "topic: {compacted: [5, 4]}": [
+        "6:9: topic.compacted: [5, 4]: two numbers from 0 on, the lower one first",
+    ],
+    "topic: {compacted: [10, 249]}": [
+        "6:9: topic.compacted: 1,000 messages are too few: each partition needs one more behind number 249",
+    ],
+    "topic: {compacted: [1, 2], settings: {segment.ms: 5}}": [
+        "6:39: topic.settings.segment.ms: `topic.compacted` sets it; leave it out",
+    ],
+    "topic: {compacted: [1, 2]}\nproducer: {transactions: {}}": [
+        "6:9: topic.compacted: not together with producer.transactions",
+    ],
     "members: 5": [
         "6:1: members: expected blocks by name, such as `a: {}`, found 5",
     ],

@@ -115,6 +115,33 @@ class Admin:
         start, end = offsets
         return {partition: (start[partition], end[partition]) for partition in sorted(found.partitions)}
 
+    def messages_held(self, topic: str) -> dict[int, int]:
+        """Per partition how many messages it holds, counted by reading all of it: holes are none."""
+        from confluent_kafka import Consumer, TopicPartition
+
+        doing = f"counting the messages of {topic}"
+        ends = self.end_offsets(topic)
+        held, left = dict.fromkeys(ends, 0), {part for part, (start, end) in ends.items() if start < end}
+        reader = Consumer(
+            confluent_settings(self.connection)
+            | {"group.id": "none", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
+        )
+        deadline = time.monotonic() + self.timeout_s
+        try:
+            with self._errors(doing):
+                reader.assign([TopicPartition(topic, part, ends[part][0]) for part in left])
+                while left:
+                    if time.monotonic() > deadline:
+                        raise self._error(doing, f"after {self.timeout_s:g} s it had not come to the end")
+                    for message in reader.consume(10_000, 0.2):
+                        if message.error() is None:
+                            held[message.partition()] += 1
+                        else:  # the end of a partition; what else is wrong shows at the deadline
+                            left.discard(message.partition())
+        finally:
+            reader.close()
+        return held
+
     def add_partitions(self, topic: str, *, total: int) -> None:
         """Give a topic more partitions, `total` in all, and wait until each is served."""
         from confluent_kafka.admin import NewPartitions
@@ -177,6 +204,19 @@ class Admin:
                 if not error.retriable or time.monotonic() > deadline:
                     raise self._error(doing, str(error) or type(error).__name__) from error
             time.sleep(0.05)
+
+    def store_offsets(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Put a group's committed offsets where a scenario wants them; the group must have no members."""
+        from confluent_kafka import TopicPartition
+
+        doing = f"storing offsets of group {group}"
+        with self._errors(doing):
+            told = self._reader(group).commit(
+                offsets=[TopicPartition(topic, part, offset) for part, offset in offsets.items()], asynchronous=False
+            )
+        for part in told:
+            if part.error:
+                raise self._kafka_error(f"{doing}, partition {part.partition}", part.error)
 
     def describe_group(self, group: str, topic: str, *, protocol: str = "classic") -> GroupView:
         """Who is in a group and owns what, as the broker tells. A group that it does not know has no members."""

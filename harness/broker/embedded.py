@@ -313,6 +313,8 @@ def server_settings(ports: dict[str, int], material: tls.Material, *, data: Path
         "transaction.state.log.num.partitions": "4",
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
+        # A compacted topic need not wait long for its turn; where none is, there is nothing to do.
+        "log.cleaner.backoff.ms": "1000",
         # Nothing may be deleted by age or size under a judgement.
         "log.retention.ms": "-1",
         "log.retention.bytes": "-1",

@@ -138,7 +138,7 @@ def undelivered(
             break
         commit = holdings.commit_in_force(ownership.start_at)
         findings += missing.settle_by(ownership, commit)
-        in_flight = _in_flight(ownership, commit, in_vain, consumed.ownerships[:number])
+        in_flight = _in_flight(ownership, commit, in_vain, consumed.ownerships[:number], produced)
         for finding in in_flight:
             in_vain = within(in_vain, EVERYTHING - finding.identities)
         findings += in_flight
@@ -168,11 +168,24 @@ def handed_over(names: Intervals, produced: Produced, consumed: Consumed) -> Row
     return joined([named, within(at_offsets(produced.register, nameless), names)])
 
 
-def _start(ownership: Ownership, commit: Commit | None) -> int | None:
-    """Where an ownership began. One that was told no position and handed nothing began where the group stood."""
-    if ownership.start is None and commit is not None:
-        return commit.offset
-    return ownership.start
+def _start(ownership: Ownership, commit: Commit | None, produced: Produced) -> int | None:
+    """Where an ownership began. One that was told no position and handed nothing began where the group stood, unless
+    nobody can begin there."""
+    if commit is None or commit.offset is None or ownership.start not in (None, commit.offset):
+        return ownership.start
+    nowhere = not len(ownership.rows) and _out_of_range(commit.offset, produced)
+    return None if nowhere else commit.offset
+
+
+def _out_of_range(offset: int, produced: Produced) -> bool:
+    """Whether nobody can read from a committed offset on: the log starts behind it, or ends before it.
+
+    A log only grows: what lies behind its end when it was read was behind it before.
+    """
+    if produced.log_end is None:
+        return False
+    start, end = produced.log_end
+    return offset < start or offset > end
 
 
 class _Open:
@@ -188,7 +201,7 @@ class _Open:
 
     def settle_by(self, ownership: Ownership, commit: Commit | None) -> list[Finding]:
         """What `ownership` settles, taken out of the open offsets."""
-        start = _start(ownership, commit)
+        start = _start(ownership, commit, self.produced)
         if start is None or not len(self.offsets):
             return []
         where, who = f"{{n}} in partition {self.partition}", ownership.member
@@ -197,7 +210,7 @@ class _Open:
         if ownership.sought:
             self.sought = self.sought | jumped
             return self.skipped(ownership, start)
-        if commit is not None and commit.offset is not None:
+        if commit is not None and commit.offset is not None and not _out_of_range(commit.offset, self.produced):
             text = f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}"
             ahead = jumped.below(commit.offset)
             findings += self._take("committed_ahead", ahead, "client", text, ownership, "never_handed_over")
@@ -222,11 +235,15 @@ class _Open:
 
     def _reset_chose(self, commit: Commit | None) -> bool:
         """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
-        that was out of range, because the log starts behind it."""
+        that was out of range."""
         if self.run.reset != "latest":
             return False
-        start = self.produced.log_end[0] if self.produced.log_end is not None else 0
-        return commit is None or commit.offset is None or commit.offset < start
+        return commit is None or commit.offset is None or _out_of_range(commit.offset, self.produced)
+
+    def _refused(self, commit: Commit | None) -> bool:
+        """Whether the reset policy `none` lets nobody begin: the client is to tell an error."""
+        void = commit is None or commit.offset is None or _out_of_range(commit.offset, self.produced)
+        return self.run.reset == "none" and void
 
     def in_hanging_transactions(self, hanging: Hanging) -> list[Finding]:
         """Messages of transactions of which nobody knows the end: if it was an abort, nobody was to be handed them."""
@@ -276,9 +293,9 @@ class _Open:
 
     def _awaited_by(self, holder: Ownership, commit: Commit | None) -> Intervals:
         """What an owner was still to be handed: all from its start on, which `latest` may have put anywhere."""
-        start = _start(holder, commit)
+        start = _start(holder, commit, self.produced)
         if start is None:
-            return NOTHING if self._reset_chose(commit) else self.offsets
+            return NOTHING if self._reset_chose(commit) or self._refused(commit) else self.offsets
         return self.offsets.from_(start)
 
     def _unread(self, offsets: Intervals, why: str) -> list[Finding]:
@@ -304,9 +321,11 @@ class _Open:
         return [Finding(kind, self.partition, count, blame, text, offsets, detail=detail, at=at)]
 
 
-def _in_flight(ownership: Ownership, commit: Commit | None, in_vain: Rows, earlier: list[Ownership]) -> list[Finding]:
+def _in_flight(
+    ownership: Ownership, commit: Commit | None, in_vain: Rows, earlier: list[Ownership], produced: Produced
+) -> list[Finding]:
     """What died unprocessed in an earlier owner's hands while a commit covered it, settled by its next owner."""
-    start = _start(ownership, commit)
+    start = _start(ownership, commit, produced)
     if start is None or commit is None or commit.offset is None or not len(in_vain):
         return []
     handed = NOTHING

@@ -85,7 +85,7 @@ class Intervals:
         return self & others
 
     def covers(self, other: "Intervals") -> bool:
-        """Whether the first interval has all of another set in it: quickly asked, and as a rule so. Neither is empty."""
+        """Whether the first interval has all of another set in it, as it mostly has. Neither is empty."""
         return bool(self.starts[0] <= other.starts[0] and other.ends[-1] <= self.ends[0])
 
     def between(self, low: int, high: int) -> "Intervals":

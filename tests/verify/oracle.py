@@ -106,17 +106,27 @@ def settled_by(hold: Hold, offset: int, facts: Facts) -> str | None:
     the commit said (committed ahead), what the policy may give (`latest` without a commit: nothing is proven), or
     illegal.
     """
-    start = hold.start()
+    start = began(hold, facts)
     if start is None:
         return None
     if start <= offset:
         return "skipped" if any(later >= offset for later in hold.offsets) else None
-    commit = hold.commit
-    if commit is not None and offset < commit:
+    void = nowhere(hold, facts)
+    if not void and offset < (hold.commit or 0):
         return "never_handed_over"
-    # A commit below the log's start is out of range: the reset policy decides.
-    void = commit is None or commit < facts.ends[hold.partition]
     return "jumped" if void and facts.run["reset"] == "latest" else "illegal_start"
+
+
+def nowhere(hold: Hold, facts: Facts) -> bool:
+    """No commit, or one outside of the log, "out of range": the reset policy decides."""
+    partition, commit = hold.partition, hold.commit
+    return commit is None or not facts.ends[partition] <= commit <= facts.behind[partition]
+
+
+def began(hold: Hold, facts: Facts) -> int | None:
+    """Where an ownership began; None where it was handed nothing, and no commit says where that may be."""
+    known = bool(hold.offsets) or hold.position not in (None, hold.commit)
+    return hold.start() if known or not nowhere(hold, facts) else None
 
 
 def stalled(message: Message, offset: int, facts: Facts) -> bool:
@@ -133,7 +143,8 @@ def stalled(message: Message, offset: int, facts: Facts) -> bool:
     owing = [
         hold
         for hold in holds
-        if (facts.run["reset"] != "latest" if hold.start() is None else (hold.start() or 0) <= offset)
+        # Without a place to begin at, `latest` may begin behind everything, and `none` nowhere.
+        if (facts.run["reset"] == "earliest" if (start := began(hold, facts)) is None else start <= offset)
     ]
     return bool(owing) and not slow
 

@@ -17,6 +17,7 @@ class Facts:
         self.run = lines[0]
         self.drained = next((n for n, line in enumerate(lines) if line["type"] == "drained"), None)
         self.ends = {line["partition"]: line["start"] for line in lines if line["type"] == "log_end"}
+        self.behind = {line["partition"]: line["end"] for line in lines if line["type"] == "log_end"}
         self.sent: dict[Message, int] = {}
         self.answer: dict[Message, str] = {}
         self.acked_at: dict[Message, int] = {}

@@ -1,6 +1,7 @@
 """Every fate as a pair: the smallest history that shows it, and the same one fact short that does not."""
 
 from tests.verify.facts import (
+    Fact,
     ack,
     acked,
     assign,
@@ -261,6 +262,29 @@ def test_reset_policy_latest_does_not_excuse_a_start_behind_a_commit() -> None:
         "illegal_start": 1,
     }
     assert seen(verdict_of(acked(0, 1, 2), stored(None), rest, reset="latest")) == {"unread": 2}
+
+
+def test_a_commit_out_of_range_is_none_and_the_reset_policy_decides() -> None:
+    """Log 0 to 2, group at 9. At 3, its end, the group believes everything done."""
+
+    def found(group: int, *rest: Fact, reset: str = "earliest") -> dict[str, int]:
+        verdict = verdict_of(acked(0, 1, 2), stored(group), *rest, drained(), log(0, 1, 2), reset=reset)
+        return {kind: count for kind, count in seen(verdict).items() if kind != "committed_at_risk"}
+
+    assert found(9, assign("c1"), deliver("c1", 0, 1, 2)) == {}
+    assert found(9, assign("c1", at=9), reset="none") == {"unread": 3}, "it stands there, in vain"
+    for reset, told in (("earliest", {"stalled": 3}), ("latest", {"unread": 3}), ("none", {"unread": 3})):
+        assert found(9, assign("c1"), reset=reset) == told
+        assert found(3, assign("c1"), reset=reset) == {"committed_ahead": 3}
+    for reset, told in (("earliest", {"illegal_start": 2}), ("latest", {"unread": 2})):
+        assert found(9, assign("c1", at=2), deliver("c1", 2), reset=reset) == told
+
+
+def test_reset_policy_none_without_a_commit_awaits_nothing() -> None:
+    """The client is to tell an error; with a commit it is to read."""
+    rest = assign("c1") + drained() + log(0, 1)
+    assert seen(verdict_of(acked(0, 1), rest, reset="none")) == {"unread": 2}
+    assert seen(verdict_of(acked(0, 1), stored(0), rest, reset="none")) == {"stalled": 2}
 
 
 def test_reset_policy_latest_with_nothing_handed_over_is_unread() -> None:

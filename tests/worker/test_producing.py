@@ -58,9 +58,11 @@ class Client:
         self.events.append((0, {"type": "closed"}))
 
 
-def produced(client: Client, messages: int = 4) -> tuple[Recorder, Production]:
+def produced(
+    client: Client, messages: int = 4, compacted: tuple[int, int] | None = None
+) -> tuple[Recorder, Production]:
     recorder = Recorder()
-    config = {"produce": {"producer": 1, "messages": messages}, "partitions": 1}
+    config = {"produce": {"producer": 1, "messages": messages, "compacted": compacted}, "partitions": 1}
     control: Any = type("Control", (), {"stopping": False})()
     production = Production(config, control, recorder, Payload(7, 1, 16, 4), client)
     assert production.run() == "done"
@@ -81,3 +83,20 @@ def test_no_answer_is_made_up(silent: tuple[int, ...]) -> None:
     recorder, production = produced(Client(silent))
     assert production.unknown == len(silent)
     assert "unknown" not in {item[0] for item in recorder.told if isinstance(item, tuple)}
+
+
+def test_what_compaction_is_to_remove_is_written_again_under_the_same_keys_before_the_last_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("kafka_worker.producing.time.sleep", rests.append)
+    client, keys = Client(), list[bytes]()
+    send = client.send
+    client.send = lambda rows: (keys.extend(key for _, key, _ in rows), send(rows))[1]  # type: ignore[method-assign]
+    recorder, production = produced(client, 5, (1, 2))
+    sent = [seqs for item in recorder.told if isinstance(item, tuple) and item[0] == "send" for seqs in [item[1]]]
+    assert sent == [[0, 1], [2, 3], [1, 2], [4]]
+    assert len(keys) == 7
+    assert len(set(keys)) == 5
+    assert rests == [2.0]
+    assert (production.sent, production.unknown) == (5, 0)

@@ -22,8 +22,16 @@ FLUSH_NO_PROGRESS_S = 60
 ERRORS_TOLD = 20
 
 
+ROLL_S = 2.0
+"""So long the producer rests before the last messages: behind it they begin a new segment (`segment.ms` is below)."""
+
+
 class Production:
-    """One producer's messages. Message i goes to partition i mod partitions, with seq i // partitions."""
+    """One producer's messages. Message i goes to partition i mod partitions, with seq i // partitions.
+
+    compacted: (first seq, last seq) that are written a second time, under the same keys, before the last message of
+    each partition. That one comes after a rest, so that all before it is in segments that the broker may compact.
+    """
 
     def __init__(self, config, control, recorder, payload, client):
         self.control = control
@@ -33,6 +41,7 @@ class Production:
         self.number = config["produce"]["producer"]
         self.messages = config["produce"]["messages"]
         self.partitions = config["partitions"]
+        self.compacted = config["produce"].get("compacted")
         self.sent = self.acked = self.nacked = self.unknown = 0
         self._answered = bytearray(self.messages)
         self._first_ns = self._last_ns = None
@@ -40,15 +49,30 @@ class Production:
 
     def run(self):
         """Send everything and wait for the answers, in bounds. Returns why it ended."""
-        why = "done"
-        while self.sent < self.messages:
-            if self.control.stopping:
-                why = "stop"
-                break
-            self._send_chunk(min(self.client.chunk, self.messages - self.sent))
-            self._take_answers()
+        if self.compacted is None:
+            why = self._send(0, self.messages)
+        else:
+            first, last = self.compacted
+            body = self.messages - self.partitions
+            self._send(0, body)
+            self._flush()
+            self._send(first * self.partitions, (last + 1) * self.partitions)
+            self._flush()
+            time.sleep(ROLL_S)
+            why = self._send(body, self.messages)
         self._flush()
         return why
+
+    def _send(self, first, end):
+        """Send the messages first..end - 1. Returns why it ended."""
+        while first < end:
+            if self.control.stopping:
+                return "stop"
+            count = min(self.client.chunk, end - first)
+            self._send_chunk(first, count)
+            first += count
+            self._take_answers()
+        return "done"
 
     def finish(self):
         """Close the client; what has no answer by then is unknown."""
@@ -74,15 +98,17 @@ class Production:
             "rss_max_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
 
-    def _send_chunk(self, count):
+    def _send_chunk(self, first, count):
         self.client.prepare()
         self._write_events()
-        first, t_ns = self.sent, now_ns()
-        keys = self.payload.keys(self.number, self.partitions, first, count, t_ns)
+        t_ns = now_ns()
+        # The time is in the key, and compaction goes by keys: what is written twice has one time.
+        intended_ns = t_ns if self.compacted is None or self._first_ns is None else self._first_ns
+        keys = self.payload.keys(self.number, self.partitions, first, count, intended_ns)
         numbers = range(first, first + count)
         partitions = [number % self.partitions for number in numbers]
         self.recorder.columns(SEND, keys, array("q", [-1]) * count, array("i", partitions), t_ns)
-        self.sent += count
+        self.sent = max(self.sent, first + count)
         values = [self.payload.value(number // self.partitions) for number in numbers]
         if self._first_ns is None:
             self._first_ns = t_ns

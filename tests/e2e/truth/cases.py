@@ -69,6 +69,12 @@ CASES = [
         {"stalled": 0},
     ),
     *_pair(
+        "K9_compacted_tail",
+        [f"{KP}==1.4.4"],
+        [f"{KP}==1.4.5", f"{KP}==2.0.2", f"{KP}==3.0.12"],
+        {"stalled": 190},
+    ),
+    *_pair(
         "K11_control_records",
         [f"{KP}==1.4.4", f"{KP}==2.0.2", f"{KP}==2.0.5"],
         [f"{KP}==2.0.6", f"{KP}==2.1.2"],
@@ -109,6 +115,7 @@ IN_CI = {
     ("K5_short_poll", f"{KP}==2.2.8"),
     ("K5_short_poll_latest", f"{KP}==2.2.8"),
     ("K6_listener_stall", f"{KP}==3.0.8"),
+    ("K9_compacted_tail", f"{KP}==1.4.4"),
     ("K11_control_records", f"{KP}==2.0.5"),
     ("K13_tls_at_start", f"{KP}==1.4.4 @ python3.8"),
     ("C1_seek_paused", f"{RDK}==1.8.2 @ python3.8"),

@@ -51,7 +51,8 @@ class TestLeave:
         assert injected(ran) == [("leave a", None, "a1 owned no partition then")]
 
     def test_one_that_was_no_member_stays(self, play) -> None:
-        ran = play(LEAVE | {"drain": SHORT})
+        # Patient: b may be slow to start, and a waits for it.
+        ran = play(LEAVE | {"drain": SHORT | {"idle_s": 10, "start_s": 20}})
         assert injected(ran) == [("leave a", None, "a1 was no member of the group then")]
         assert ran.whys()["a1"] == "script"
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import History
+from harness.rebalances import group_costs
 
 BINS = 300
 
@@ -37,6 +38,7 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
         "stages": meta.get("stages", []),
         "producer": made,
         "recording": {"mode": scenario.get("record"), "note": _recording_note(scenario.get("record"))},
+        "group": group_costs(history),
         "timeline": _timeline(history),
         "marks": _marks(history),
     }

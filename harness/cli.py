@@ -239,6 +239,29 @@ def report(target: Path) -> int:
 
 
 @main_group.command()
+@click.argument("targets", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write into FILE instead of printing it.")  # fmt: skip
+def table(targets: tuple[Path, ...], out: Path | None) -> int:
+    """Put finished runs into one Markdown table, a line each.
+
+    Told are the verdict, what was lost and what came again, the rebalances, the
+    longest one, the longest time in which nobody was handed anything, and why.
+
+    Example: harness table results/*textbook* --out textbook.md
+    """
+    from harness.report.table import table as made
+    from harness.rundir import RunDir, write_text
+
+    text = made([RunDir.open(target).path for target in targets])
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(out, text)
+    return EXIT_PASS
+
+
+@main_group.command()
 @click.option("--quick", is_flag=True, help="Plant each fault at one place only, and make 3 clean runs.")
 @click.option("--only", metavar="FAULT", help="Plant this fault only: skip, or producer/corrupt; no clean runs.")
 @click.option("--clean", type=click.IntRange(0, 1000), metavar="N", help="Make N clean runs.  [default: 20]")

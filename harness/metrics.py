@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import History
+from harness.rebalances import group_costs
 
 BINS = 300
 
@@ -37,6 +38,8 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
         "stages": meta.get("stages", []),
         "producer": made,
         "recording": {"mode": scenario.get("record"), "note": _recording_note(scenario.get("record"))},
+        "group": group_costs(history),
+        "worst_stall_s": _worst_stall_s(history),
         "timeline": _timeline(history),
         "marks": _marks(history),
     }
@@ -62,6 +65,17 @@ def _recording_note(mode: str | None) -> str:
     if mode == "throughput":
         return "identities only, kept in memory; see tests/benchmarks for what it costs"
     return "every delivery with its offset, written before it is processed; see tests/benchmarks for what it costs"
+
+
+def _worst_stall_s(history: History) -> float | None:
+    """The longest time in which nobody was handed anything, from the first message to the last; None without any."""
+    spans = sorted(history.delivered_at)
+    if not spans:
+        return None
+    reached, worst = spans[0][1], 0
+    for since, until, _ in spans:
+        worst, reached = max(worst, since - reached), max(reached, until)
+    return round(worst / 1e9, 3)
 
 
 def _timeline(history: History) -> dict[str, Any]:

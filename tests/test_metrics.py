@@ -50,3 +50,13 @@ def test_nothing_is_lost_in_the_bins() -> None:
     timeline = measure(history(delivered_at=[*arrivals, (2 * S, 9 * S, 500)]), meta(ENDED))["timeline"]
     width_s = timeline["t_s"][1] - timeline["t_s"][0]
     assert sum(timeline["delivered"]) * width_s == pytest.approx(1500, rel=0.02)
+
+
+def test_the_worst_stall_is_between_messages() -> None:
+    spans = [(1 * S, 2 * S, 5), (4 * S, 9 * S, 5), (5 * S, 6 * S, 1), (10 * S, 10 * S, 1)]
+    assert measure(history(delivered_at=spans), meta(ENDED))["worst_stall_s"] == 2
+    assert measure(history(), meta(ENDED))["worst_stall_s"] is None
+
+
+def test_a_run_without_a_group_has_no_rebalances() -> None:
+    assert measure(history(), meta(ENDED))["group"] is None

@@ -12,7 +12,7 @@ HARNESS = ROOT / "harness"
 MODULES = sorted(path for path in HARNESS.rglob("*.py") if "_shipped" not in path.parts)
 WORKER = [path for path in MODULES if (HARNESS / "worker") in path.parents]
 FILE_LINES, FUNCTION_LINES = 500, 70
-PURE = ("verify", "metrics", "history")
+PURE = ("verify", "metrics", "rebalances", "history")
 """They judge and measure: nothing of what starts or shows things may be imported there."""
 IMPURE = ("broker", "clients", "report", "run", "stages", "cli", "outcome", "recording", "rundir", "proc", "journal")
 

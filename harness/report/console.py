@@ -93,11 +93,31 @@ def _found(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def _rest(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
+    group = _group(facts)
     return [
+        *([("group", group, "")] if group else []),
         ("speed", _speed(facts), ""),
         ("stages", _stages(facts), ""),
         ("report", str(run / "report.html"), ""),
     ]
+
+
+def _group(facts: Facts) -> str:
+    """What the group's rebalances cost; empty where there were none."""
+    group = mapping(facts.metrics.get("group"))
+    rebalances = facts.rows(group, "rebalances")
+    if not rebalances:
+        return ""
+    told = [f"{len(rebalances):,} rebalance{'s' if len(rebalances) != 1 else ''}"]
+    told.append(f"longest {figure(group.get('longest_s'), 's')}")
+    for kind in ("legal_redelivery", "excess_redelivery"):
+        again = integer(group.get(kind))
+        if again:
+            told.append(f"{again:,} {words.label(kind) if again == 1 else words.label(kind)[:-1] + 'ies'}")
+    idle = group.get("idle")
+    if isinstance(idle, list) and idle:
+        told.append(f"idle: {', '.join(text(member) for member in idle)}")
+    return ", ".join(told)
 
 
 def _first(lines: list[tuple[str, str, str]], limit: int, what: str) -> list[tuple[str, str, str]]:

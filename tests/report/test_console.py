@@ -91,3 +91,20 @@ def test_speed_that_is_not_measured_says_why(tmp_path: Path) -> None:
     files = runs.unknown()
     files["metrics.json"]["speed_note"] = "speed is not measured in a run with restarts: use a speed scenario"
     assert "speed      speed is not measured in a run with restarts" in printed(tmp_path, files)
+
+
+def test_what_the_rebalances_of_the_group_cost(tmp_path: Path) -> None:
+    files = runs.passed()
+    group = {"rebalances": [{}, {}, {}], "longest_s": 6.24, "legal_redelivery": 48, "excess_redelivery": 1}
+    files["metrics.json"]["group"] = {**group, "idle": ["c4"]}
+    assert (
+        "group      3 rebalances, longest 6.24 s, 48 legal re-deliveries, 1 excess re-delivery, idle: c4\n"
+        in printed(tmp_path, files)
+    )
+
+
+@pytest.mark.parametrize("group", [None, {"rebalances": [], "longest_s": None}])
+def test_without_rebalances_there_is_no_line_of_the_group(tmp_path: Path, group: Any) -> None:
+    files = runs.passed()
+    files["metrics.json"]["group"] = group
+    assert "group" not in printed(tmp_path, files)

@@ -13,6 +13,8 @@ from harness.history import History
 from harness.rebalances import group_costs
 
 BINS = 300
+FAULT_MARKS = {"injecting": "", "healed": " healed"}
+"""The phases of a fault that stand on the time axis, and what is said of them behind its name."""
 
 
 def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
@@ -109,12 +111,17 @@ def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np
 
 
 def _marks(history: History) -> list[dict[str, Any]]:
-    """When consumers started and what else belongs on the time axis."""
+    """When consumers started, when faults began and were undone, and what else belongs on the time axis."""
     began = history.began
     marks = [
         {"t_s": round((stream.events[0].at - began) / 1e9, 3), "text": f"{stream.member} started"}
         for stream in history.streams
         if stream.events
+    ]
+    marks += [
+        {"t_s": round((event.at - began) / 1e9, 3), "text": str(event.data["fault"]) + FAULT_MARKS[event.data["phase"]]}
+        for event in history.faults
+        if event.data["phase"] in FAULT_MARKS
     ]
     if history.drained is not None:
         marks.append({"t_s": round((history.drained.at - began) / 1e9, 3), "text": "drain over"})

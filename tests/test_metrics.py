@@ -60,3 +60,10 @@ def test_the_worst_stall_is_between_messages() -> None:
 
 def test_a_run_without_a_group_has_no_rebalances() -> None:
     assert measure(history(), meta(ENDED))["group"] is None
+
+
+def test_faults_are_marked_where_they_begin_and_are_undone() -> None:
+    phases = ("injecting", "injected", "healing", "healed")
+    faults = [Event((n + 2) * S, "fault", {"fault": "freeze a", "phase": phase}) for n, phase in enumerate(phases)]
+    marks = measure(history(faults=faults), meta(ENDED))["marks"]
+    assert [(mark["t_s"], mark["text"]) for mark in marks[1:]] == [(1, "freeze a"), (4, "freeze a healed")]

@@ -116,6 +116,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         ),
         **_pictures(facts, spans, limits),
         "partitions": _shown(partitions, limits.partitions),
+        "rebalances": _shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
         "metrics": facts.metrics,
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
@@ -276,6 +277,21 @@ def since_first_event(t_ns: Any) -> str:
     """A moment in seconds since the first event of the histories, to the millisecond."""
     moment = integer(t_ns)
     return "" if moment is None else f"{moment / 1e9:.3f} s"
+
+
+def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
+    """One line of the table; a list by member is in the members' order."""
+    stopped, first, shares = (mapping(row.get(key)) for key in ("stopped_s", "first_message_s", "partitions"))
+    overlaps = [found for value in mapping(row.get("overlap_ms")).values() if (found := number(value)) is not None]
+    changed = row.get("changed_owner")
+    return {
+        **{key: row.get(key) for key in ("t_s", "duration_s", "legal_redelivery", "excess_redelivery")},
+        "changed": len(changed) if isinstance(changed, list) else None,
+        "stopped": ", ".join(f"{member} {figure(value)}" for member, value in stopped.items()),
+        "first": ", ".join(f"{member} {figure(value, missing='never')}" for member, value in first.items()),
+        "overlap_ms": max(overlaps, default=0),
+        "shares": ", ".join(f"{member} {count(value)}" for member, value in shares.items()),
+    }
 
 
 def _pictures(facts: Facts, spans: list[dict[str, Any]], limits: Limits) -> dict[str, Any]:

@@ -265,3 +265,23 @@ def test_words_are_those_of_the_judge() -> None:
     findings = pytest.importorskip("harness.verify.findings")
     assert tuple(words.FATES) == findings.FATES
     assert tuple(words.ANOMALIES) == findings.ANOMALIES
+
+
+def test_rebalances_have_a_table_and_runs_without_them_none(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "Rebalances" not in read(tmp_path, files).text
+    row = {
+        "t_s": 3.5,
+        "duration_s": 2.25,
+        "changed_owner": [1, 3],
+        "stopped_s": {"a": 1.5, "b": 2},
+        "first_message_s": {"a": None, "b": 0.75},
+        "overlap_ms": {"0": 20, "1": 4.5},
+        "legal_redelivery": 48,
+        "excess_redelivery": 0,
+        "partitions": {"a": 3, "b": 1},
+    }
+    files["metrics.json"]["group"] = {"rebalances": [row]}
+    shown = read(tmp_path, files)
+    assert "partitions then 3.50 2.25 a 1.50, b 2.00 a never, b 0.75 2 20.0 48 0 a 3, b 1" in shown.text
+    assert not shown.open

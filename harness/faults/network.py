@@ -96,6 +96,7 @@ def in_words(count: Count) -> str:
     if count.held_bytes:
         told.append(f"{count.held_bytes:,} bytes were held back")
     if count.cut:
-        told.append(f"{count.cut} connections were reset")
+        told.append("1 connection was reset" if count.cut == 1 else f"{count.cut} connections were reset")
     number = len(count.connections)
-    return f"{' and '.join(told)}, on {number} connection{'s' if number > 1 else ''}"
+    where = "" if count.cut == number else f", on {number} connection{'s' if number > 1 else ''}"
+    return " and ".join(told) + where

@@ -289,7 +289,7 @@ def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
         yield Finding((*key, "cut"), "true, or another fault of the network")
     if given == ["cut"] and get(*path, "for_s") is not None:
         yield Finding((*path, "for_s"), "a cut is over at once; leave it out")
-    if given and given != ["cut"] and get(*path, "for_s") is None:
+    if len(given) == 1 and given != ["cut"] and get(*path, "for_s") is None:
         yield Finding(path, f"network: {given[0]} needs `for_s`: how long it lasts")
     if get("planted"):
         yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")

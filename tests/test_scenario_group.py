@@ -262,7 +262,8 @@ WRONG = {
         "6:34: faults[0].for_s: only freeze and network have it",
     ],
     "faults: [{network: {}, when: {s: 1}}]": [
-        "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, found none",
+        "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
+        "found none",
     ],
     "faults: [{network: {cut: true, blackhole: both}, when: {s: 1}}]": [
         "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
@@ -281,7 +282,7 @@ WRONG = {
         "6:10: faults[0]: network: blackhole needs `for_s`: how long it lasts",
     ],
     "faults: [{network: {cut: true}, when: {phase: polled}}]": [
-        "6:38: faults[0].when.phase: only kill, freeze, leave can be done at a moment of a member",
+        "6:40: faults[0].when.phase: only kill, freeze, leave can be done at a moment of a member",
     ],
     "faults: [{freeze: c, when: {s: 1}}]": [
         "6:10: faults[0]: a freeze needs `for_s`: how long it lasts",

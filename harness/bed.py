@@ -40,7 +40,7 @@ class Bed:
             self.progress.say("broker start")
             log = self.results / "broker.log"
             self._broker = stack.enter_context(open_broker(self.broker, run_log=log, progress=self.progress.say))
-            self._admin = stack.enter_context(Admin(self._broker.connection("plaintext")))
+            self._admin = stack.enter_context(Admin(self._broker.own_connection()))
             self._stack = stack.pop_all()
         return self
 

@@ -15,11 +15,12 @@ NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 NAME_LENGTH_MAX = 40
 # Their workers would have the names of the producer's and the readers' own.
 TAKEN = ("p", "reader", "reader_committed")
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions")
-HEALED = ("kill", "freeze", "leave")
+KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network")
+HEALED = ("kill", "freeze", "leave", "network")
 """Kinds that are undone after a while."""
 OF_A_PROCESS = ("kill", "freeze", "leave")
 """Kinds that can be done while a member's process stands still at a moment of its own."""
+NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 TRIGGERS = ("word", "deliveries", "progress", "phase", "s", "random")
 STAND_S = 10
 """A process that stands still for a fault does not do so for much longer."""
@@ -146,6 +147,8 @@ def own_words(get: Lookup) -> list[str]:
 
 
 def _fault_name(kind: str, target: Any) -> str:
+    if isinstance(target, dict):
+        return f"{kind} {next((name for name in NETWORK if name in target), '')}"
     return kind if target is True else f"{kind} {target}"
 
 
@@ -184,6 +187,8 @@ def _fault(get: Lookup) -> Iterator[Finding]:
         yield from _repeated(get, path, kinds[0])
         if kinds[0] == "add_partitions":
             yield from _more_partitions(get, path)
+        elif kinds[0] == "network":
+            yield from _network(get, path)
         elif kinds[0] == "rebalance":
             yield from _passing(get, path)
         else:
@@ -219,11 +224,9 @@ def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:
 
 
 def _keys_of(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
-    for key, whose in (("restart_after_s", ("kill", "leave")), ("for_s", ("freeze",))):
+    for key, whose in (("restart_after_s", ("kill", "leave")), ("for_s", ("freeze", "network"))):
         if get(*path, key) is not None and kind not in whose:
-            yield Finding(
-                (*path, key), f"only {' and '.join(whose)} have it" if whose[1:] else f"only {whose[0]} has it"
-            )
+            yield Finding((*path, key), f"only {' and '.join(whose)} have it")
     if kind == "freeze" and get(*path, "for_s") is None:
         yield Finding(path, "a freeze needs `for_s`: how long it lasts")
 
@@ -273,6 +276,23 @@ def _passing(get: Lookup, path: KeyPath) -> Iterator[Finding]:
             yield Finding(("members", name), "this name is the harness's own in a run with `rebalance`; another")
     if get("planted"):
         yield Finding((*path, "rebalance"), "the planted client makes its own faults; leave `planted` or this out")
+
+
+def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
+    key = (*path, "network")
+    given = [name for name in NETWORK if get(*key, name) is not None]
+    if len(given) != 1:
+        yield Finding(key, f"exactly one of {', '.join(NETWORK)}, found {', '.join(given) or 'none'}")
+    if get(*key, "jitter_ms") is not None and given and given != ["latency_ms"]:
+        yield Finding((*key, "jitter_ms"), "only with `latency_ms`")
+    if get(*key, "cut") is False:
+        yield Finding((*key, "cut"), "true, or another fault of the network")
+    if given == ["cut"] and get(*path, "for_s") is not None:
+        yield Finding((*path, "for_s"), "a cut is over at once; leave it out")
+    if len(given) == 1 and given != ["cut"] and get(*path, "for_s") is None:
+        yield Finding(path, f"network: {given[0]} needs `for_s`: how long it lasts")
+    if get("planted"):
+        yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")
 
 
 def _more_partitions(get: Lookup, path: KeyPath) -> Iterator[Finding]:

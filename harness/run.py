@@ -46,10 +46,12 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         run.mark("clients_ready")
 
         with clock.stage("broker start"):
-            broker = stack.enter_context(open_broker(scenario.broker, run_log=run.log("broker"), progress=progress.say))
+            proxied = any(fault.network is not None for fault in scenario.faults)
+            opened = open_broker(scenario.broker, run_log=run.log("broker"), progress=progress.say, proxied=proxied)
+            broker = stack.enter_context(opened)
             run.meta["broker"] = dict(broker.description())
         run.mark("broker_ready")
-        admin = stack.enter_context(Admin(broker.connection("plaintext")))
+        admin = stack.enter_context(Admin(broker.own_connection()))
         pool = stack.enter_context(Pool())
         journal = stack.enter_context(Journal(run.events))
         bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress)

@@ -372,6 +372,25 @@ class When(Keys):
     )
 
 
+class Network(Keys):
+    """What happens to the consumers' connections: exactly one of these (and `jitter_ms` with `latency_ms`)."""
+
+    latency_ms: Milliseconds | None = Field(default=None, description="Bytes come so much later, each way.")
+    jitter_ms: Milliseconds | None = Field(
+        default=None, description="With `latency_ms`: up to so much later still, by chance."
+    )
+    bandwidth_kb_s: Annotated[float, Field(gt=0, le=10_000_000)] | None = Field(
+        default=None, description="At most so many kB (1000 bytes) a second, each connection, each way."
+    )
+    blackhole: Literal["both", "to_client", "to_broker"] | None = Field(
+        default=None, description="Bytes that way are held back; connections stay open, and get them when it is over."
+    )
+    cut: bool | None = Field(default=None, description="`true`: all connections are reset, once.")
+    cut_after_bytes: Messages | None = Field(
+        default=None, description="Each connection is reset once so many bytes went to its client, new ones too."
+    )
+
+
 class Fault(Keys):
     """Something done to the group: exactly one of the kinds of fault, when `when` says."""
 
@@ -398,6 +417,7 @@ class Fault(Keys):
     add_partitions: Annotated[int, Field(ge=2, le=10_000)] | None = Field(
         default=None, description="The topic gets more partitions, so many in all."
     )
+    network: Network | None = Field(default=None, description="The network between the consumers and the broker.")
     when: When = Field(description="What sets it off.")
     after_s: Pause = Field(default=0, description="So long it waits then.")
     restart_after_s: Pause | None = Field(
@@ -405,6 +425,6 @@ class Fault(Keys):
         description="After a kill or a leave: so long until a new process of the member subscribes as the old one "
         "did and reads to the end; null: there is none.",
     )
-    for_s: Seconds | None = Field(default=None, description="How long a freeze lasts.")
+    for_s: Seconds | None = Field(default=None, description="How long it lasts: a freeze, or a fault of the network.")
     times: int = Field(default=1, ge=1, le=1_000, description="How often it happens.")
     every_s: Seconds | None = Field(default=None, description="With `times`: so long after the one before has ended.")

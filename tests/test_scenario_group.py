@@ -271,7 +271,30 @@ WRONG = {
         "6:27: faults[0].when.deliveries: 5,000 deliveries never come: there are 1,000 messages",
     ],
     "faults: [{kill: c, when: {s: 1}, for_s: 5}]": [
-        "6:34: faults[0].for_s: only freeze has it",
+        "6:34: faults[0].for_s: only freeze and network have it",
+    ],
+    "faults: [{network: {}, when: {s: 1}}]": [
+        "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
+        "found none",
+    ],
+    "faults: [{network: {cut: true, blackhole: both}, when: {s: 1}}]": [
+        "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
+        "found blackhole, cut",
+    ],
+    "faults: [{network: {cut: true, jitter_ms: 5}, when: {s: 1}}]": [
+        "6:32: faults[0].network.jitter_ms: only with `latency_ms`",
+    ],
+    "faults: [{network: {cut: false}, when: {s: 1}}]": [
+        "6:21: faults[0].network.cut: true, or another fault of the network",
+    ],
+    "faults: [{network: {cut: true}, when: {s: 1}, for_s: 5}]": [
+        "6:47: faults[0].for_s: a cut is over at once; leave it out",
+    ],
+    "faults: [{network: {blackhole: both}, when: {s: 1}}]": [
+        "6:10: faults[0]: network: blackhole needs `for_s`: how long it lasts",
+    ],
+    "faults: [{network: {cut: true}, when: {phase: polled}}]": [
+        "6:40: faults[0].when.phase: only kill, freeze, leave can be done at a moment of a member",
     ],
     "faults: [{freeze: c, when: {s: 1}}]": [
         "6:10: faults[0]: a freeze needs `for_s`: how long it lasts",

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.broker.proxy import Proxy
 from harness.errors import UsageError
 
 Progress = Callable[[str], None]
@@ -43,6 +44,15 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         """How a client reaches it: bootstrap, security, and paths of ca, cert, key (None for plaintext)."""
         ...
 
+    def own_connection(self) -> Connection:
+        """How the harness itself reaches it, in plaintext: never through the proxy."""
+        ...
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """What stands between it and the clients, if it was asked for."""
+        ...
+
     def wrong_connection(self) -> Connection:
         """Mutual TLS with a client certificate that this broker must refuse."""
         ...
@@ -71,8 +81,11 @@ def refuse_unavailable(settings: BrokerSettings) -> None:
     raise UsageError("broker-backend", what, "Use embedded.")
 
 
-def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress) -> Broker:
-    """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log."""
+def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, proxied: bool = False) -> Broker:
+    """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log.
+
+    proxied: clients reach it through a proxy, for faults of the network.
+    """
     refuse_unavailable(settings)
     from harness.broker.embedded import EmbeddedBroker
 
@@ -82,4 +95,5 @@ def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress) 
         start_timeout_s=settings.start_timeout_s,
         run_log=run_log,
         progress=progress,
+        proxied=proxied,
     )

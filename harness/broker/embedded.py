@@ -19,6 +19,7 @@ from typing import Any, Self
 from harness import proc
 from harness.broker import jars, tls
 from harness.broker.base import SECURITIES, Connection, Progress
+from harness.broker.proxy import Proxy
 from harness.errors import HarnessError
 from harness.rundir import disk_error
 
@@ -60,12 +61,23 @@ class EmbeddedBroker:
 
     abilities: frozenset[str] = frozenset()
 
-    def __init__(self, *, kafka: str, heap_mb: int, start_timeout_s: float, run_log: Path, progress: Progress) -> None:
+    def __init__(
+        self,
+        *,
+        kafka: str,
+        heap_mb: int,
+        start_timeout_s: float,
+        run_log: Path,
+        progress: Progress,
+        proxied: bool = False,
+    ) -> None:
         self.kafka = kafka
         self.heap_mb = heap_mb
         self.start_timeout_s = start_timeout_s
         self.run_log = run_log.absolute()
         self.progress = progress
+        self.proxied = proxied
+        self.proxy: Proxy | None = None
         self.folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, int] = {}
@@ -92,6 +104,8 @@ class EmbeddedBroker:
         try:
             self._end_process()
         finally:
+            if self.proxy is not None:
+                self.proxy.stop()
             if self.folder is not None:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder = None
@@ -115,9 +129,9 @@ class EmbeddedBroker:
     def connection(self, security: str) -> Connection:
         assert security in SECURITIES, security
         assert self._material is not None, "not started"
-        bootstrap = f"localhost:{self._ports[security]}"
+        bootstrap = f"localhost:{self._advertised[security]}"
         if security == "plaintext":
-            return {"bootstrap": bootstrap, "security": security, "ca": None, "cert": None, "key": None}
+            return _plaintext(bootstrap)
         return {
             "bootstrap": bootstrap,
             "security": security,
@@ -125,6 +139,14 @@ class EmbeddedBroker:
             "cert": self._material["client_cert"],
             "key": self._material["client_key"],
         }
+
+    def own_connection(self) -> Connection:
+        return _plaintext(f"localhost:{self._advertised['harness' if self.proxied else 'plaintext']}")
+
+    @property
+    def _advertised(self) -> dict[str, int]:
+        """The ports that clients are told of: the proxy's, where it stands before them."""
+        return self._ports | (self.proxy.ports if self.proxy is not None else {})
 
     def wrong_connection(self) -> Connection:
         """Mutual TLS with a client certificate of an authority that this broker does not trust."""
@@ -171,6 +193,9 @@ class EmbeddedBroker:
             (self.folder / OWNER).write_text(str(os.getpid()))
             (self.folder / "tmp").mkdir()
             self._material = tls.make_material(self.folder / "tls")
+            if self.proxied:
+                self.proxy = Proxy(SECURITIES)
+                self.proxy.start()
             (self.folder / "log4j2.properties").write_text(LOG4J2)
             (self.folder / "log4j.properties").write_text(RELOAD4J)
             for attempt in range(1, START_ATTEMPTS + 1):
@@ -184,9 +209,12 @@ class EmbeddedBroker:
         """Choose ports and write server.properties."""
         assert self.folder is not None
         assert self._material is not None
-        names = (*SECURITIES, "controller")
+        names = (*SECURITIES, "controller", *(("harness",) if self.proxied else ()))
         self._ports = dict(zip(names, _free_ports(len(names)), strict=True))
         self._settings = server_settings(self._ports, self._material, data=self.folder / "data")
+        if self.proxy is not None:
+            self.proxy.targets = self._ports
+            self._settings |= behind_proxy(self._settings, self._ports, self.proxy.ports)
         text = "".join(f"{key}={value}\n" for key, value in self._settings.items())
         (self.folder / "server.properties").write_text(text)
 
@@ -322,6 +350,19 @@ def server_settings(ports: dict[str, int], material: tls.Material, *, data: Path
     }
 
 
+def behind_proxy(settings: dict[str, str], ports: dict[str, int], proxy: dict[str, int]) -> dict[str, str]:
+    """What is different where clients are to come through a proxy: they are told its ports, and the harness has a
+    listener of its own, which the broker uses for itself as well."""
+    own = f"HARNESS://{HOST}:{ports['harness']}"
+    return {
+        "listeners": f"{settings['listeners']},{own}",
+        "advertised.listeners": f"TLS://localhost:{proxy['mutual_tls']},PLAINTEXT://localhost:{proxy['plaintext']},"
+        f"HARNESS://localhost:{ports['harness']}",
+        "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},HARNESS:PLAINTEXT",
+        "inter.broker.listener.name": "HARNESS",
+    }
+
+
 def remove_orphans(temp: Path) -> None:
     """Remove the folders of harnesses that were killed before they could: their Kafka went with them (proc.start)."""
     for folder in temp.glob(f"{FOLDER_PREFIX}*"):
@@ -341,6 +382,10 @@ def memory_hint(last_lines: str, heap_mb: int) -> str:
     if re.search(r"OutOfMemoryError|too small .*heap|heap .*too small", last_lines, re.IGNORECASE):
         return f"The heap is too small: raise broker.heap_mb (now {heap_mb}; 512 is enough for one node)."
     return f"Read the log; if memory was short, change broker.heap_mb (now {heap_mb})."
+
+
+def _plaintext(bootstrap: str) -> Connection:
+    return {"bootstrap": bootstrap, "security": "plaintext", "ca": None, "cert": None, "key": None}
 
 
 def _ended(status: int) -> str:

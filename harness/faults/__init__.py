@@ -8,6 +8,7 @@ from harness.faults.freeze import Freeze
 from harness.faults.join import Join
 from harness.faults.kill import Kill
 from harness.faults.leave import Leave
+from harness.faults.network import Network
 from harness.faults.rebalance import Rebalance
 from harness.faults.schedule import schedule
 from harness.faults.subscription import Subscription
@@ -22,6 +23,7 @@ KINDS: dict[str, type[Fault]] = {
     "rebalance": Rebalance,
     "subscription": Subscription,
     "add_partitions": AddPartitions,
+    "network": Network,
 }
 
 

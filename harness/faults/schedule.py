@@ -5,7 +5,14 @@ from typing import Any
 
 from harness.scenario import Scenario
 
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions")
+KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network")
+
+
+def name_of(kind: str, target: Any) -> str:
+    """What it is called in events and words: `kill a`, `rebalance`, `network blackhole`."""
+    if isinstance(target, dict):
+        return f"{kind} {next((key for key in target if key != 'jitter_ms'), '')}"
+    return kind if target is True else f"{kind} {target}"
 
 
 def schedule(scenario: Scenario) -> list[dict[str, Any]]:
@@ -14,6 +21,8 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
     for number, fault in enumerate(scenario.faults):
         kind = next(kind for kind in KINDS if getattr(fault, kind) is not None)
         target = getattr(fault, kind)
+        if fault.network is not None:
+            target = fault.network.model_dump(exclude_none=True)
         when = fault.when.model_dump(exclude_none=True)
         if fault.when.random is not None:
             low, high = fault.when.random
@@ -21,7 +30,7 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
             when = {"s": round(drawn, 3)}
         plans.append(
             {
-                "fault": kind if target is True else f"{kind} {target}",
+                "fault": name_of(kind, target),
                 "kind": kind,
                 "target": target,
                 "when": when,

@@ -32,6 +32,14 @@ def test_clients_must_show_a_certificate(tmp_path: Path) -> None:
     assert (found["ssl.keystore.type"], found["ssl.truststore.type"]) == ("PEM", "PEM")
 
 
+def test_behind_a_proxy_clients_are_told_its_ports_and_the_harness_is_not(tmp_path: Path) -> None:
+    proxy = {"mutual_tls": 11, "plaintext": 12}
+    found = embedded.behind_proxy(settings(tmp_path), PORTS | {"harness": 4}, proxy)
+    assert found["listeners"].endswith("PLAINTEXT://127.0.0.1:2,CONTROLLER://127.0.0.1:3,HARNESS://127.0.0.1:4")
+    assert found["advertised.listeners"] == "TLS://localhost:11,PLAINTEXT://localhost:12,HARNESS://localhost:4"
+    assert found["inter.broker.listener.name"] == "HARNESS"
+
+
 def test_nothing_is_deleted_under_a_judgement(tmp_path: Path) -> None:
     found = settings(tmp_path)
     assert (found["log.retention.ms"], found["log.retention.bytes"]) == ("-1", "-1")

@@ -1,0 +1,52 @@
+"""Faults of the network on the embedded Kafka, as a user starts them. Each run is small."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import EXIT_PASS, EXIT_UNKNOWN
+from tests.e2e.test_run import Start, start
+
+__all__ = ["start"]
+
+pytestmark = pytest.mark.e2e
+
+SCENARIO = """\
+about: The network between a consumer and the broker.
+client: confluent-kafka
+api: consume
+messages: 600
+size_bytes: 100
+consumer:
+  batch: {max_records: 50}
+  commit: {mode: sync}
+  processing: {message_ms: 3}
+faults:
+"""
+BITES = """\
+  - {network: {cut: true}, when: {deliveries: 100}}
+  - {network: {blackhole: to_client}, when: {deliveries: 300}, for_s: 2}
+"""
+IN_VAIN = "  - {network: {bandwidth_kb_s: 1000000}, when: {deliveries: 100}, for_s: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("faults", "exit_code", "proof"),
+    [
+        (BITES, EXIT_PASS, ["reset", "held back"]),
+        (IN_VAIN, EXIT_UNKNOWN, [None]),
+    ],
+)
+def test_a_fault_of_the_network_is_proved_by_what_the_proxy_counted(
+    start: Start, tmp_path: Path, faults: str, exit_code: int, proof: list[str | None]
+) -> None:
+    scenario = tmp_path / "mine.yaml"
+    scenario.write_text(SCENARIO + faults)
+    ended = start(str(scenario)).end()
+    assert ended.exit_code == exit_code, ended.out + ended.err
+    events = [json.loads(line) for line in (ended.run / "history" / "harness.jsonl").read_text().splitlines()]
+    effects = [event["effect"] for event in events if event["type"] == "fault" and event["phase"] == "injected"]
+    assert len(effects) == len(proof)
+    for effect, word in zip(effects, proof, strict=True):
+        assert effect is None if word is None else word in effect

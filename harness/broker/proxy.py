@@ -149,7 +149,7 @@ class Proxy:
     async def _serve(self, name: str, from_client: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
             from_broker, broker = await asyncio.open_connection(HOST, self.targets[name])
-        except (OSError, KeyError):
+        except (OSError, KeyError, asyncio.CancelledError):
             client.transport.abort()
             return
         self._number += 1
@@ -159,6 +159,8 @@ class Proxy:
                 self._carry(connection, "to_broker", from_client, broker),
                 self._carry(connection, "to_client", from_broker, client),
             )
+        except asyncio.CancelledError:
+            pass  # The proxy stops; asyncio would tell of a cancelled connection as of an error.
         finally:
             del self._connections[connection.number]
             for end in connection.ends:

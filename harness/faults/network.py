@@ -1,7 +1,8 @@
 """The network between the consumers and the broker: slow, silent, or cut. The harness's own questions go another way.
 
 It bit if something was left to read or to commit when it began, and the proxy counted bytes that were late or held
-back, or connections that it reset, among those of the consumers.
+back, or connections that it reset, among those of the consumers. Two at one time would share the proxy's one rule and
+its counts, so that one would prove the other: the second is not done.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class Network(Fault):
     def begin(self, group: "Group", now: float) -> None:
         proxy = group.bench.broker.proxy
         self.proven = False
-        why = "there is no proxy before this broker" if proxy is None else in_vain(group)
+        why = "there is no proxy before this broker" if proxy is None else occupied(group) or in_vain(group)
         if proxy is None or why is not None:
             self.tell(group, "injected", why=why)
             return
@@ -75,6 +76,12 @@ class Network(Fault):
     def give_up(self, group: "Group") -> None:
         if self.at_work:
             self._heal(group)
+
+
+def occupied(group: "Group") -> str | None:
+    """Why the proxy cannot be told anything else now."""
+    other = next((fault for fault in group.faults if isinstance(fault, Network) and fault.at_work), None)
+    return None if other is None else f"{other.name} was still at work; only one fault of the network acts at a time"
 
 
 def in_vain(group: "Group") -> str | None:

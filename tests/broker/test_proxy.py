@@ -136,3 +136,14 @@ def test_stopped_it_leaves_no_thread_and_no_port() -> None:
     assert not any(thread.name == "proxy" for thread in threading.enumerate())
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", proxy.ports["plaintext"]), timeout=1)
+
+
+def test_stopped_with_open_connections_it_says_nothing(
+    proxy: Proxy, client: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.set_rule(Rule(blackhole="both"))
+    client.sendall(b"held")
+    proxy.stop()
+    assert caplog.records == []
+    with contextlib.suppress(ConnectionResetError):
+        assert client.recv(1) == b""

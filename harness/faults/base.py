@@ -8,6 +8,7 @@ nothing says so by an `injected` without effect, and the verdict is UNKNOWN.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.clients.pool import Worker
     from harness.group import Group
     from harness.members import Member
 
@@ -129,6 +130,14 @@ class MemberFault(Fault):
 
     def member(self, group: "Group") -> "Member":
         return group.member(str(self.plan["target"]))
+
+    def process(self, group: "Group") -> "Worker | None":
+        """Its process, if it has one that runs; else the fault comes to nothing, and says so."""
+        member = self.member(group)
+        if member.worker is None or member.worker.finished():
+            self.tell(group, "injected", why=f"{member.name} had no process then")
+            return None
+        return member.worker
 
     def deliveries(self, group: "Group") -> int:
         return self.member(group).deliveries

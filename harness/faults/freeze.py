@@ -30,11 +30,9 @@ class Freeze(MemberFault):
         return self.frozen is not None and member.worker is self.frozen
 
     def begin(self, group: "Group", now: float) -> None:
-        member = self.member(group)
-        worker = member.worker
         self.proven, self.why, self.frozen = False, None, None
-        if worker is None or worker.finished():
-            self.tell(group, "injected", why=f"{member.name} had no process then")
+        worker = self.process(group)
+        if worker is None:
             return
         owned = group.view().members.get(worker.name)
         self.why = self.missed(group)

@@ -39,9 +39,8 @@ class Kill(MemberFault):
 
     def begin(self, group: "Group", now: float) -> None:
         member = self.member(group)
-        worker = member.worker
-        if worker is None or worker.finished():
-            self.tell(group, "injected", why=f"{member.name} had no process then")
+        worker = self.process(group)
+        if worker is None:
             return
         what, why = self.hits(group, member, worker)
         effect = what and f"{worker.name} ended by SIGKILL, {what}"

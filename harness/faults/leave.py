@@ -28,9 +28,8 @@ class Leave(Kill):
 
     def begin(self, group: "Group", now: float) -> None:
         member = self.member(group)
-        worker = member.worker
-        if worker is None or worker.finished():
-            self.tell(group, "injected", why=f"{member.name} had no process then")
+        worker = self.process(group)
+        if worker is None:
             return
         self.owned = frozenset()
         what, why = self.hits(group, member, worker)

@@ -22,9 +22,8 @@ class Subscription(MemberFault):
 
     def begin(self, group: "Group", now: float) -> None:
         member = self.member(group)
-        worker = member.worker
-        if worker is None or worker.finished():
-            self.tell(group, "injected", why=f"{member.name} had no process then")
+        worker = self.process(group)
+        if worker is None:
             return
         if worker.name not in group.view().members or member.is_closing():
             self.tell(group, "injected", why=f"{worker.name} was no member of the group then")

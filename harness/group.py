@@ -58,10 +58,7 @@ class Group:
     def _goes_on(self) -> bool:
         if self.over:
             return False
-        awaited = [fault.brings for fault in self.faults]
-        busy = any(
-            member.worker is not None or (member.parts and member.name not in awaited) for member in self.members
-        )
+        busy = any(member.worker is not None or self._may_start(member) for member in self.members)
         return busy or any(fault.restarts_soon for fault in self.faults)
 
     def _turn(self) -> None:
@@ -91,10 +88,13 @@ class Group:
         return next(member for member in self.members if member.name == name)
 
     def _start_next(self) -> None:
-        awaited = [fault.brings for fault in self.faults]
         for member in self.members:
-            if member.worker is None and member.parts and member.name not in awaited:
+            if member.worker is None and self._may_start(member):
                 self.start(member, member.parts.pop(0))
+
+    def _may_start(self, member: Member) -> bool:
+        """Whether a process of it is to come, and no fault that brings it."""
+        return bool(member.parts) and all(fault.brings != member.name for fault in self.faults)
 
     def start(self, member: Member, part: Part) -> None:
         """Start a member's next process, and tell it what was told before."""

@@ -8,6 +8,7 @@ from harness import script
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
+from harness.fault_models import KINDS, NETWORK, name_of
 from harness.scenario_file import KeyPath, near
 from harness.scenario_findings import Finding, Lookup, spec_at
 
@@ -15,12 +16,10 @@ NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 NAME_LENGTH_MAX = 40
 # Their workers would have the names of the producer's and the readers' own.
 TAKEN = ("p", "reader", "reader_committed")
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network")
 HEALED = ("kill", "freeze", "leave", "network")
 """Kinds that are undone after a while."""
 OF_A_PROCESS = ("kill", "freeze", "leave")
 """Kinds that can be done while a member's process stands still at a moment of its own."""
-NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 TRIGGERS = ("word", "deliveries", "progress", "phase", "s", "random")
 STAND_S = 10
 """A process that stands still for a fault does not do so for much longer."""
@@ -137,19 +136,13 @@ def own_words(get: Lookup) -> list[str]:
     busy = [f"{name} busy" for name in names] if get("consumer", "processing", "slow") else []
     raised = [f"{name} raised" for name in names] if get("consumer", "processing", "fails") else []
     faults = [
-        f"{_fault_name(kind, get('faults', at, kind))} {phase}"
+        f"{name_of(kind, get('faults', at, kind))} {phase}"
         for at in _faults(get)
         for kind in KINDS
         for phase in ("injected", "healed")
         if get("faults", at, kind) is not None and (phase == "injected" or kind in HEALED)
     ]
     return [f"{name} closed" for name in names] + busy + raised + faults
-
-
-def _fault_name(kind: str, target: Any) -> str:
-    if isinstance(target, dict):
-        return f"{kind} {next((name for name in NETWORK if name in target), '')}"
-    return kind if target is True else f"{kind} {target}"
 
 
 def _near(word: str, known: set[str]) -> str:

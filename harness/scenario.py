@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, mod
 from pydantic.fields import FieldInfo
 
 from harness.errors import UsageError
+from harness.fault_models import Fault
 from harness.scenario_checks import conflicts
 from harness.scenario_errors import findings_of, lookup
 from harness.scenario_file import Document, KeyPath, dotted, find, parse, read, shipped
@@ -26,7 +27,6 @@ from harness.scenario_models import (
     ClientSpec,
     Consumer,
     Drain,
-    Fault,
     Group,
     Keys,
     Member,

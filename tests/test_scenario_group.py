@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness import script
-from harness.member_checks import KINDS
+from harness.fault_models import KINDS
 from harness.scenario import dump, json_schema, load
 from harness.scenario_file import shipped_folder
 from tests.refusals import SMALL, refused

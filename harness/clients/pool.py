@@ -24,6 +24,8 @@ WORKER = Path(__file__).resolve().parent.parent / "worker"
 STOP_GRACE_S = 10.0
 TERMINATE_GRACE_S = 3.0
 STACK_S = 0.5
+LIVE_AT, LIVE_END = 32, 56
+"""Where the live counters stand in the header of a history: messages, when the last one came, turns of the loop."""
 POLL_S = 0.02
 LINE_BYTES_MAX = 1 << 20
 LAST_LINES = 12
@@ -173,24 +175,22 @@ class Worker:
 
     def watch_count(self) -> tuple[int, int]:
         """(messages recorded so far, when the last of them), from the live counters of its history; for watching."""
-        try:
-            with self.history.open("rb") as file:
-                header = file.read(48)
-        except OSError:
-            return 0, 0
-        if len(header) < 48:
-            return 0, 0
-        count, last_ns = struct.unpack_from("<QQ", header, 32)
+        count, last_ns, _ = self._live()
         return count, last_ns
 
     def watch_turns(self) -> int:
         """How often its loop has come round, from its history; for watching."""
+        return self._live()[2]
+
+    def _live(self) -> tuple[int, int, int]:
+        """The live counters in its history's header; zeros before there is one."""
         try:
             with self.history.open("rb") as file:
-                header = file.read(56)
+                header = file.read(LIVE_END)
         except OSError:
-            return 0
-        return int(struct.unpack_from("<Q", header, 48)[0]) if len(header) == 56 else 0
+            header = b""
+        count, last_ns, turns = struct.unpack_from("<QQQ", header.ljust(LIVE_END, b"\0"), LIVE_AT)
+        return count, last_ns, turns
 
     def stack(self) -> str:
         """The stacks of its threads, as its interpreter writes them into its log; it goes on undisturbed."""

@@ -173,6 +173,54 @@ class MemberFault(Fault):
             worker.send({"cmd": "go_on"})
 
 
+class Awaited(MemberFault):
+    """A fault that the broker has to tell the effect of, in `drain.start_s`, while the member's process lives."""
+
+    unseen = ""
+    """What is told of the process where the proof never came."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        super().__init__(plan)
+        self.awaited: Worker | None = None
+        self.until = 0.0
+
+    def proof(self, group: "Group", worker: "Worker") -> str | None:
+        """What the broker tells of the process that proves the effect; None: nothing yet."""
+        raise NotImplementedError
+
+    def await_proof(self, group: "Group", worker: "Worker | None", now: float) -> None:
+        """It was done to this process."""
+        self.awaited, self.until = worker, now + group.bench.scenario.drain.start_s
+        group.disturbed()
+
+    def go_on(self, group: "Group", now: float) -> bool:
+        worker = self.awaited
+        if worker is None:
+            return True
+        if not self.may_ask(now):
+            return False
+        if (effect := self.proof(group, worker)) is not None:
+            self.awaited = None
+            self.tell(group, "injected", effect)
+            return True
+        if now < self.until and not worker.finished():
+            return False
+        self.give_up(group)
+        return True
+
+    def give_up(self, group: "Group") -> None:
+        if self.awaited is not None:
+            worker, self.awaited = self.awaited, None
+            self.tell(group, "injected", why=f"{worker.name} {self.unseen}")
+
+
+def all_done(group: "Group") -> str | None:
+    """Why it comes too late for anybody: nothing is left to read or to commit."""
+    if group.deliveries < group.bench.scenario.messages or group.lag():
+        return None
+    return "everything was read and committed already"
+
+
 def in_words(moment: tuple[str, int]) -> str:
     return f"its {moment[0]} number {moment[1]}"
 

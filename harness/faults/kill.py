@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from harness import proc
-from harness.faults.base import MemberFault, assigns_itself, in_words, numbers
+from harness.faults.base import MemberFault, all_done, assigns_itself, in_words, numbers
 
 if TYPE_CHECKING:
     from harness.clients.pool import Worker
@@ -60,10 +60,9 @@ class Kill(MemberFault):
             return None, why
         if member.is_closing():
             return None, f"{worker.name} was closing already"
-        handed, scenario = group.deliveries, group.bench.scenario
         # A slow application may be at work on what was read and committed.
-        if handed >= scenario.messages and scenario.consumer.processing is None and not group.lag():
-            return None, "everything was read and committed already"
+        if group.bench.scenario.consumer.processing is None and (why := all_done(group)) is not None:
+            return None, why
         what = f"after {member.deliveries:,} deliveries"
         if self.moment is not None:
             what += f", at {in_words(self.moment)}"

@@ -8,7 +8,7 @@ its counts, so that one would prove the other: the second is not done.
 from typing import TYPE_CHECKING, Any
 
 from harness.broker.proxy import Count, Rule
-from harness.faults.base import Fault
+from harness.faults.base import Fault, all_done
 
 if TYPE_CHECKING:
     from harness.group import Group
@@ -92,7 +92,7 @@ def in_vain(group: "Group") -> str | None:
     commit = scenario.consumer.commit
     if commit is not None and commit.mode == "none" and not scenario.members:
         return "everything was read already, and nobody commits"
-    return None if group.lag() else "everything was read and committed already"
+    return all_done(group)
 
 
 def in_words(count: Count) -> str:

@@ -3,16 +3,8 @@
 import random
 from typing import Any
 
+from harness.fault_models import KINDS, name_of
 from harness.scenario import Scenario
-
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network")
-
-
-def name_of(kind: str, target: Any) -> str:
-    """What it is called in events and words: `kill a`, `rebalance`, `network blackhole`."""
-    if isinstance(target, dict):
-        return f"{kind} {next((key for key in target if key != 'jitter_ms'), '')}"
-    return kind if target is True else f"{kind} {target}"
 
 
 def schedule(scenario: Scenario) -> list[dict[str, Any]]:

@@ -173,19 +173,20 @@ def _start(ownership: Ownership, commit: Commit | None, produced: Produced) -> i
     nobody can begin there."""
     if commit is None or commit.offset is None or ownership.start not in (None, commit.offset):
         return ownership.start
-    nowhere = not len(ownership.rows) and _out_of_range(commit.offset, produced)
-    return None if nowhere else commit.offset
+    somewhere = len(ownership.rows) or _committed(commit, produced) is not None
+    return commit.offset if somewhere else None
 
 
-def _out_of_range(offset: int, produced: Produced) -> bool:
-    """Whether nobody can read from a committed offset on: the log starts behind it, or ends before it.
+def _committed(commit: Commit | None, produced: Produced) -> int | None:
+    """The committed offset from which an owner can read on; None where the reset policy decides instead.
 
-    A log only grows: what lies behind its end when it was read was behind it before.
+    One that the log starts behind or ends before is out of range. A log only grows: what lies behind its end when it
+    was read was behind it before.
     """
-    if produced.log_end is None:
-        return False
+    if commit is None or commit.offset is None or produced.log_end is None:
+        return None if commit is None else commit.offset
     start, end = produced.log_end
-    return offset < start or offset > end
+    return commit.offset if start <= commit.offset <= end else None
 
 
 class _Open:
@@ -210,9 +211,10 @@ class _Open:
         if ownership.sought:
             self.sought = self.sought | jumped
             return self.skipped(ownership, start)
-        if commit is not None and commit.offset is not None and not _out_of_range(commit.offset, self.produced):
+        committed = _committed(commit, self.produced)
+        if commit is not None and committed is not None:
             text = f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}"
-            ahead = jumped.below(commit.offset)
+            ahead = jumped.below(committed)
             findings += self._take("committed_ahead", ahead, "client", text, ownership, "never_handed_over")
             jumped = jumped - ahead
         if self._reset_chose(commit):
@@ -236,14 +238,11 @@ class _Open:
     def _reset_chose(self, commit: Commit | None) -> bool:
         """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
         that was out of range."""
-        if self.run.reset != "latest":
-            return False
-        return commit is None or commit.offset is None or _out_of_range(commit.offset, self.produced)
+        return self.run.reset == "latest" and _committed(commit, self.produced) is None
 
     def _refused(self, commit: Commit | None) -> bool:
         """Whether the reset policy `none` lets nobody begin: the client is to tell an error."""
-        void = commit is None or commit.offset is None or _out_of_range(commit.offset, self.produced)
-        return self.run.reset == "none" and void
+        return self.run.reset == "none" and _committed(commit, self.produced) is None
 
     def in_hanging_transactions(self, hanging: Hanging) -> list[Finding]:
         """Messages of transactions of which nobody knows the end: if it was an abort, nobody was to be handed them."""

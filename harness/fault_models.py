@@ -1,0 +1,109 @@
+"""Faults as a scenario writes them: which kinds there are, what they are called, and what sets them off.
+
+A field's description is its row in the table of scenarios/README.md.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from harness import script
+from harness.scenario_models import Keys, Messages, Milliseconds, Pause, Seconds
+
+KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network")
+NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
+"""The kinds of a fault of the network."""
+
+
+def name_of(kind: str, target: Any) -> str:
+    """What a fault is called in events and words: `kill a`, `rebalance`, `network blackhole`."""
+    if isinstance(target, dict):
+        return f"{kind} {next((name for name in NETWORK if name in target), '')}"
+    return kind if target is True else f"{kind} {target}"
+
+
+class When(Keys):
+    """What sets off a fault: exactly one of these."""
+
+    word: Annotated[str, StringConstraints(min_length=1, max_length=script.WORD_LENGTH_MAX)] | None = Field(
+        default=None, description="When this word was told."
+    )
+    deliveries: Messages | None = Field(
+        default=None,
+        description="When so many messages were handed over: to the member that the fault is about (`join`: to "
+        "all), or else to all.",
+    )
+    progress: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        default=None, description="When so many per cent of all messages were handed over, to all members together."
+    )
+    phase: Literal["polled", "committing", "revoked", "assigned"] | None = Field(
+        default=None,
+        description="When the member that the fault is about comes to this moment; it stands still there until the "
+        "fault is done: a call has handed messages over (`polled`), the application is about to commit "
+        "(`committing`), its rebalance listener was told of partitions that go or come (`revoked`, `assigned`).",
+    )
+    number: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="With `phase`: the so-many-th time in a process; null: the first."
+    )
+    s: Pause | None = Field(default=None, description="So many seconds after the consumers were started.")
+    random: tuple[Pause, Pause] | None = Field(
+        default=None, strict=False, description="As `s`, the second drawn from low..high by the seed."
+    )
+
+
+class Network(Keys):
+    """What happens to the consumers' connections: exactly one of these (and `jitter_ms` with `latency_ms`)."""
+
+    latency_ms: Milliseconds | None = Field(default=None, description="Bytes come so much later, each way.")
+    jitter_ms: Milliseconds | None = Field(
+        default=None, description="With `latency_ms`: up to so much later still, by chance."
+    )
+    bandwidth_kb_s: Annotated[float, Field(gt=0, le=10_000_000)] | None = Field(
+        default=None, description="At most so many kB (1000 bytes) a second, each connection, each way."
+    )
+    blackhole: Literal["both", "to_client", "to_broker"] | None = Field(
+        default=None, description="Bytes that way are held back; connections stay open, and get them when it is over."
+    )
+    cut: bool | None = Field(default=None, description="`true`: all connections are reset, once.")
+    cut_after_bytes: Messages | None = Field(
+        default=None, description="Each connection is reset once so many bytes went to its client, new ones too."
+    )
+
+
+class Fault(Keys):
+    """Something done to the group: exactly one of the kinds of fault, when `when` says."""
+
+    kill: str | None = Field(
+        default=None, max_length=100, description="SIGKILL to this member's process. Without `members` it is called c."
+    )
+    freeze: str | None = Field(
+        default=None, max_length=100, description="SIGSTOP to this member's process, and after `for_s` SIGCONT."
+    )
+    leave: str | None = Field(
+        default=None, max_length=100, description="This member closes in an orderly way, in the middle of its work."
+    )
+    join: str | None = Field(
+        default=None, max_length=100, description="This member is started only then, while others read."
+    )
+    rebalance: bool | None = Field(
+        default=None, description="`true`: a passing member joins and leaves, which reads another, empty topic."
+    )
+    subscription: str | None = Field(
+        default=None,
+        max_length=100,
+        description="This member subscribes anew while it reads: to the topic and to a second, empty one.",
+    )
+    add_partitions: Annotated[int, Field(ge=2, le=10_000)] | None = Field(
+        default=None, description="The topic gets more partitions, so many in all."
+    )
+    network: Network | None = Field(default=None, description="The network between the consumers and the broker.")
+    when: When = Field(description="What sets it off.")
+    after_s: Pause = Field(default=0, description="So long it waits then.")
+    restart_after_s: Pause | None = Field(
+        default=None,
+        description="After a kill or a leave: so long until a new process of the member subscribes as the old one "
+        "did and reads to the end; null: there is none.",
+    )
+    for_s: Seconds | None = Field(default=None, description="How long it lasts: a freeze, or a fault of the network.")
+    times: int = Field(default=1, ge=1, le=1_000, description="How often it happens.")
+    every_s: Seconds | None = Field(default=None, description="With `times`: so long after the one before has ended.")

@@ -141,7 +141,7 @@ messages: 200
 size_bytes: 100
 drain: {idle_s: 2}
 consumer:
-  batch: {max_records: 50, timeout_ms: 200}
+  batch: {max_records: 50}
   processing:
     fails: {at: 80, where: deserializer}
 """

@@ -327,8 +327,9 @@ def _in_flight(
     if commit is None or commit.offset is None or not len(in_vain):
         return []
     start = _start(ownership, commit, produced)
+    # Whenever the start of the log overtook the commit: wherever the owner began, it was not before this.
     if start is None and produced.log_end is not None and commit.offset < produced.log_end[0]:
-        start = commit.offset  # Whenever the log's start overtook the commit: wherever it begins, it is not before this.
+        start = commit.offset
     if start is None:
         return []
     handed = NOTHING

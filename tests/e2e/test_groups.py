@@ -139,7 +139,7 @@ security: plaintext
 partitions: 1
 messages: 200
 size_bytes: 100
-drain: {idle_s: 2}
+drain: {idle_s: 4}
 consumer:
   batch: {max_records: 50}
   processing:

@@ -5,7 +5,13 @@ or removed by whoever asked for it.
 """
 
 import contextlib
+import copy
+import os
+import shutil
 import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -13,34 +19,51 @@ from harness import stages
 from harness.broker.admin import Admin
 from harness.broker.base import open_broker
 from harness.clients.pool import Pool
+from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress, Silent
-from harness.run import circumstances
+from harness.run import Clock, circumstances
 from harness.rundir import RunDir, write_text
 from harness.scenario import Broker, Scenario, dump
+
+PRODUCER = "p1"
+
+
+@dataclass(frozen=True)
+class Log:
+    """A topic that was written once, for several runs to read; `run`: the folder with its producer's recording."""
+
+    topic: str
+    run: RunDir
 
 
 class Bed:
     """A warm broker and the clients' environments. A context: leaving it ends the broker.
 
-    results: where the runs' folders go; name: begins the names of its runs, topics and groups.
+    results: where the runs' folders go; name: begins the names of its runs, topics and groups. proxied: there is a
+    proxy before the broker, for faults of the network. Runs may go on side by side, each in a thread of its own.
     """
 
-    def __init__(self, results: Path, progress: Progress, *, name: str, broker: Broker | None = None) -> None:
+    def __init__(
+        self, results: Path, progress: Progress, *, name: str, broker: Broker | None = None, proxied: bool = False
+    ) -> None:
         self.results = results
         self.name = name
         self.broker = broker or Broker()
         self.progress = progress
+        self.proxied = proxied
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
         self._number = 0
+        self._preparing, self._counting = threading.Lock(), threading.Lock()
+        self._own = threading.local()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self.progress.say("broker start")
             log = self.results / "broker.log"
-            self._broker = stack.enter_context(open_broker(self.broker, run_log=log, progress=self.progress.say))
-            self._admin = stack.enter_context(Admin(self._broker.own_connection()))
+            opened = open_broker(self.broker, run_log=log, progress=self.progress.say, proxied=self.proxied)
+            self._broker = stack.enter_context(opened)
             self._stack = stack.pop_all()
         return self
 
@@ -51,28 +74,98 @@ class Bed:
         """The environments that a scenario needs, made once."""
         own = [(name, member.client) for name, member in (scenario.members or {}).items()]
         key = (scenario.client, scenario.producer.client, scenario.security, *own)
-        if key not in self._clients:
-            self._clients[key] = stages.prepare_clients(scenario, self.progress.say)
-        return self._clients[key]
+        with self._preparing:
+            if key not in self._clients:
+                self._clients[key] = stages.prepare_clients(scenario, self.progress.say)
+            return self._clients[key]
 
     def record(self, scenario: Scenario, name: str | None = None) -> RunDir:
         """Run one scenario until everything is recorded, on this broker. Raises HarnessError where it cannot be run."""
-        clients = self.prepare(scenario)
-        self._number += 1
-        own = f"{self.name}-{self._number}"
-        run = RunDir.create(self.results, f"{self.name}-{name or scenario.name}")
-        with contextlib.ExitStack() as stack:
-            write_text(run.path / "scenario.yaml", dump(scenario))
-            run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], own)
-            run.meta["broker"] = dict(self._broker.description())
-            pool = stack.enter_context(Pool())
-            journal = stack.enter_context(Journal(run.events))
-            bench = stages.Bench(
-                scenario, run, self._broker, self._admin, pool, journal, clients, Silent(), topic=own, group=own
-            )
-            stages.produce(bench, meanwhile=lambda: None)
-            ends = stages.read_log(bench)
-            stages.consume(bench, ends)
-            stages.check_log(bench, ends)
-            run.mark("recorded")
+        self.prepare(scenario)
+        run = self.begin(scenario, f"{self.name}-{name or scenario.name}")
+        self.fill(run, scenario)
         return run
+
+    def begin(self, scenario: Scenario, name: str) -> RunDir:
+        """The folder of a new run, with what was known before it."""
+        run = RunDir.create(self.results, name)
+        write_text(run.path / "scenario.yaml", dump(scenario))
+        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next())
+        run.meta["broker"] = dict(self._broker.description())
+        return run
+
+    def fill(
+        self, run: RunDir, scenario: Scenario, *, log: Log | None = None, progress: Progress | None = None
+    ) -> None:
+        """Run the scenario until everything is recorded in `run`; with a `log` its topic is read, none is written."""
+        group = str(run.meta["judging"]["group"])
+        with self._bench(run, scenario, topic=log.topic if log else group, progress=progress) as bench:
+            clock = Clock(run, bench.progress)
+            if log is None:
+                with clock.stage("produce"):
+                    stages.produce(bench, meanwhile=lambda: None)
+            else:
+                _take_over(run, log)
+            with clock.stage("read the log"):
+                ends = stages.read_log(bench)
+            with clock.stage("consume"):
+                stages.consume(bench, ends)
+            with clock.stage("check the log"):
+                stages.check_log(bench, ends)
+            run.mark("recorded")
+            if log is None:
+                self._forget(bench.topic)
+
+    def write(self, scenario: Scenario, folder: Path, *, progress: Progress | None = None) -> Log:
+        """Only produce, into a topic for several runs to read; the producer's recording goes under `folder`."""
+        run = RunDir.create(folder, scenario.name)
+        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next())
+        topic = str(run.meta["judging"]["group"])
+        with self._bench(run, scenario, topic=topic, progress=progress) as bench:
+            stages.produce(bench, meanwhile=lambda: None)
+        run.mark("produced")
+        return Log(topic, run)
+
+    @contextlib.contextmanager
+    def _bench(
+        self, run: RunDir, scenario: Scenario, *, topic: str, progress: Progress | None
+    ) -> Iterator[stages.Bench]:
+        clients = self.prepare(scenario)
+        group = str(run.meta["judging"]["group"])
+        with Pool() as pool, Journal(run.events) as journal:
+            yield stages.Bench(
+                scenario, run, self._broker, self._admin(), pool, journal, clients, progress or Silent(),
+                topic=topic, group=group,
+            )  # fmt: skip
+
+    def _next(self) -> str:
+        """The name of the next topic and group."""
+        with self._counting:
+            self._number += 1
+            return f"{self.name}-{self._number}"
+
+    def _admin(self) -> Admin:
+        """Each thread asks over connections of its own."""
+        if not hasattr(self._own, "admin"):
+            admin = Admin(self._broker.own_connection())
+            with self._counting:
+                self._own.admin = self._stack.enter_context(admin)
+        asked: Admin = self._own.admin
+        return asked
+
+    def _forget(self, topic: str) -> None:
+        """A topic that nobody reads any more takes room; that it is still there changes no result."""
+        with contextlib.suppress(HarnessError):
+            self._admin().delete_topic(topic)
+
+
+def _take_over(run: RunDir, log: Log) -> None:
+    """Make the recording of a log's producer this run's own, so that the run can be judged by itself."""
+    run.meta["run_id"] = log.run.meta["run_id"]
+    run.meta["clients"] = copy.deepcopy(log.run.meta["clients"])
+    run.meta["log"] = log.run.path.name
+    for name in (f"history/{PRODUCER}.bin", f"logs/{PRODUCER}.log"):
+        try:
+            os.link(log.run.path / name, run.path / name)
+        except OSError:  # a file system without links
+            shutil.copyfile(log.run.path / name, run.path / name)

@@ -25,7 +25,9 @@ def _list(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> lis
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True, metavar="FILE|SCENARIO...")
-@click.option("--clients", multiple=True, callback=_list, metavar="SPEC,SPEC...", help="Run with each of these clients.")
+@click.option(
+    "--clients", multiple=True, callback=_list, metavar="SPEC,SPEC...", help="Run with each of these clients."
+)
 @click.option("--apis", multiple=True, callback=_list, metavar="API,...",
               help="Read with each of these calls that a client has.  [default: the scenario's; where a client has not "
               "got it, all of its own]")  # fmt: skip
@@ -65,10 +67,10 @@ def matrix(
     """
     from harness.matrix.models import ask
     from harness.matrix.plan import cells, fingerprint
+    from harness.matrix.results import summary, write_all
     from harness.matrix.rows import exit_code
     from harness.matrix.run import run_matrix
     from harness.report.console import progress
-    from harness.report.matrix import summary, write_all
     from harness.report.terminal import Terminal
 
     asked = ask(targets, options)
@@ -80,7 +82,9 @@ def matrix(
             run_matrix(book, planned, same_log=same_log, jobs=jobs, progress=shown)
     except BaseException:
         done = len(planned) - len(book.waiting(planned))
-        click.echo(f"{book.path}: {done} of {len(planned)} cells are done; the same command goes on from here", err=True)
+        click.echo(
+            f"{book.path}: {done} of {len(planned)} cells are done; the same command goes on from here", err=True
+        )
         write_all(book.path)
         raise
     finally:

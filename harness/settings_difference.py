@@ -1,4 +1,4 @@
-"""What clients are made with where nobody sets anything, asked of the installed libraries, and how two of them differ."""
+"""What clients are made with where nobody sets anything, asked of the installed libraries, and how two differ."""
 
 import json
 import re

@@ -13,7 +13,7 @@ from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 from harness.scenario import Scenario, load, refusal
 from harness.scenario_errors import findings_of
-from harness.scenario_file import Document, KeyPath, find, parse, read
+from harness.scenario_file import Document, KeyPath, find, parse, read, shipped, shipped_folder
 from harness.scenario_findings import Finding, short
 from harness.scenario_models import Api, Keys, Messages
 
@@ -133,11 +133,18 @@ def _scenarios(values: Mapping[str, Any], folder: Path, scenarios: dict[str, Sce
             if is_matrix(file):
                 yield Finding(path, f"{file} is a matrix, and no scenario")
                 continue
-            scenarios[name] = load(file, overrides)
+            scenarios[_label(file, name, scenarios)] = load(file, overrides)
         except UsageError as error:
             whose = f"{name}: " if error.what.startswith("--") else ""
             said = "; ".join(error.what.splitlines())
             yield Finding(path, whose + said, also=tuple((key,) for key in overrides))
+
+
+def _label(file: Path, name: str, taken: Mapping[str, Any]) -> str:
+    """A scenario's name in the matrix: as `harness list` has it, or the stem of its file where no other has that."""
+    if file in shipped():
+        return file.relative_to(shipped_folder()).with_suffix("").as_posix()
+    return name if file.stem in taken else file.stem
 
 
 def _clients(values: Mapping[str, Any]) -> Iterator[Finding]:
@@ -162,10 +169,10 @@ def _same_log(values: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> I
     """Which scenarios change the topic that they read, so that the next one would not find it as it was."""
     if values.get("replay") != "same_log":
         return
-    for place, name in enumerate(values.get("scenarios", ())):
-        change = changes_its_log(scenarios[name]) if name in scenarios else None
+    for name, scenario in scenarios.items():
+        change = changes_its_log(scenario)
         if change is not None:
-            yield Finding(("scenarios", place), f"{change}: not with replay: same_log", also=(("replay",),))
+            yield Finding(("replay",), f"same_log does not go with {name}: {change}", also=(("scenarios",),))
 
 
 def changes_its_log(scenario: Scenario) -> str | None:

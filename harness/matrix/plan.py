@@ -15,7 +15,6 @@ from harness.matrix.models import HINT, Asked, Matrix
 from harness.scenario import Scenario
 from harness.scenario_findings import Conflict
 
-
 NAMES = ("scenario", "client", "api", "security", "number")
 """What a cell is known by, as the keys of its row."""
 

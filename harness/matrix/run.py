@@ -120,7 +120,7 @@ class _Runner:
             if error.slug in ENDS_THE_BROKER:
                 self.dead.set()
             row = rows.failed(cell, _said(error), seconds=time.monotonic() - began, run=folder.kept(error))
-        except Exception as error:  # noqa: BLE001 - a fault of the harness in one cell is no reason to lose the others
+        except Exception as error:
             if os.environ.get("HARNESS_DEBUG"):
                 raise
             fault = HarnessError("internal", f"{type(error).__name__}: {error}")

@@ -55,16 +55,22 @@ class Bed:
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
         self._number = 0
+        self._running = False
         self._preparing, self._counting = threading.Lock(), threading.Lock()
         self._own = threading.local()
 
     def __enter__(self) -> Self:
+        return self if self._running else self.open()
+
+    def open(self) -> Self:
+        """Start the broker; the context ends it, also where it was open already."""
         with contextlib.ExitStack() as stack:
             self.progress.say("broker start")
             log = self.results / "broker.log"
             opened = open_broker(self.broker, run_log=log, progress=self.progress.say, proxied=self.proxied)
             self._broker = stack.enter_context(opened)
             self._stack = stack.pop_all()
+        self._running = True
         return self
 
     def __exit__(self, *_: object) -> None:

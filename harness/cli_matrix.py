@@ -1,5 +1,6 @@
 """The commands `matrix` and `settings`; `cli` has the others and registers these."""
 
+import contextlib
 import json
 import re
 import sys
@@ -82,10 +83,9 @@ def matrix(
             run_matrix(book, planned, same_log=same_log, jobs=jobs, progress=shown)
     except BaseException:
         done = len(planned) - len(book.waiting(planned))
-        click.echo(
-            f"{book.path}: {done} of {len(planned)} cells are done; the same command goes on from here", err=True
-        )
-        write_all(book.path)
+        click.echo(f"{book.path}: {done} of {len(planned)} cells are done; the same command goes on", err=True)
+        with contextlib.suppress(Exception):  # what ended the matrix must be told, whatever the page says to that
+            write_all(book.path)
         raise
     finally:
         book.close()

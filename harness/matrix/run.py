@@ -17,7 +17,7 @@ from harness import outcome, proc
 from harness.bed import Bed, Log
 from harness.clients.envs import prepare
 from harness.clients.spec import parse_spec
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.matrix import rows
 from harness.matrix.book import Book
 from harness.matrix.forecast import Forecast
@@ -28,6 +28,7 @@ from harness.settings_difference import ask
 
 ENDS_IT = ("disk-full", "cannot-write")
 ENDS_THE_BROKER = ("broker-died",)
+STARTS = 3
 LETTERS = 80
 """Of the names of runs' folders, which file systems and people can take."""
 
@@ -52,25 +53,29 @@ def run_matrix(book: Book, cells: list[Cell], *, same_log: bool, jobs: int, prog
 
 
 def _on_one_broker(book: Book, group: list[Cell], forecast: Forecast, *, same_log: bool, jobs: int) -> None:
-    """Run cells until all have their rows, or the broker has died; without a broker each has its error."""
-    assert group[0].scenario is not None
-    bed = Bed(
-        book.path / "runs",
-        forecast.progress,
-        name="matrix",
-        broker=group[0].scenario.broker,
-        proxied=group[0].proxied,
-    )
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(bed)
-        except HarnessError as error:
-            if error.slug in ENDS_IT:
-                raise
-            for cell in group:
-                book.note(rows.failed(cell, _said(error), seconds=0, run=None))
-            return
+    """Run cells until all have their rows, or the broker has died; of a Kafka that there is not each has its error."""
+    try:
+        bed = _opened(book, group[0], forecast.progress)
+    except UsageError as error:
+        for cell in group:
+            book.note(rows.failed(cell, _said(error), seconds=0, run=None))
+        return
+    with bed:
         _Runner(book, bed, forecast, same_log=same_log, jobs=jobs).run(group)
+
+
+def _opened(book: Book, cell: Cell, progress: Progress) -> Bed:
+    """A broker that runs. On a busy machine one may not be ready in time; the next one is."""
+    assert cell.scenario is not None
+    for attempt in range(1, STARTS + 1):
+        bed = Bed(book.path / "runs", progress, name="matrix", broker=cell.scenario.broker, proxied=cell.proxied)
+        try:
+            return bed.open()
+        except HarnessError as error:
+            if error.slug != "broker-not-ready" or attempt == STARTS:
+                raise
+            progress.say(f"{_said(error)}; once more")
+    raise AssertionError
 
 
 class _Runner:

@@ -39,7 +39,7 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=figure)
+    environment.filters.update(figure=figure, spoken=lambda spec: spec.replace("==", " "))
     return environment.get_template("matrix.html.j2")
 
 
@@ -60,6 +60,7 @@ def _content(data: dict[str, Any], worst: str) -> dict[str, Any]:
         "about": text(asked.get("about")),
         "what": _what(data, made),
         "table": made,
+        "speeds": made.speeds(),
         "alone": sum(row["beside"] is True for row in rows),
         "bad": [_told(row) for row in bad[:SHOWN]],
         "bad_left_out": max(0, len(bad) - SHOWN),

@@ -44,9 +44,16 @@ class Table:
     columns: list[tuple[str, str]]
     lines: list[tuple[str, str, list[Square | None]]]
 
-    @property
-    def has_speed(self) -> bool:
-        return any(square and square.messages_per_s is not None for _, _, squares in self.lines for square in squares)
+    def speeds(self) -> "Table | None":
+        """Those columns and lines of it that have a speed."""
+        fast = [[square is not None and square.shade is not None for square in squares] for _, _, squares in self.lines]
+        kept = [place for place in range(len(self.columns)) if any(line[place] for line in fast)]
+        lines = [
+            (client, api, [squares[place] for place in kept])
+            for (client, api, squares), has in zip(self.lines, fast, strict=True)
+            if any(has)
+        ]
+        return Table([self.columns[place] for place in kept], lines) if kept else None
 
 
 def table(rows: Iterable[Row]) -> Table:

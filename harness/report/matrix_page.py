@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.clients.spec import parse_spec
-from harness.report import words
 from harness.report.facts import clean, figure, mapping, text
 from harness.report.matrix_table import Table, sentence, table, tally
 from harness.report.page import TEMPLATES, command_line_of
@@ -51,7 +50,6 @@ def _content(data: dict[str, Any], worst: str) -> dict[str, Any]:
     refused = [row for row in rows if row["state"] == "refused"]
     return {
         "word": worst,
-        "meaning": words.VERDICTS[worst],
         "name": text(data.get("name")),
         "folder": text(data.get("matrix")),
         "started": text(data.get("started")),
@@ -77,7 +75,9 @@ def _what(data: dict[str, Any], made: Table) -> list[tuple[str, str]]:
     brokers = sorted({row["kafka"] for row in rows if row["kafka"]})
     logs = {row["log"] for row in rows if row["log"]}
     own = "Each cell wrote and read a topic of its own."
-    shared = f"Cells of one scenario read the same topic, written once ({len(logs)} in all)."
+    shared = "Cells of one scenario read the same topic, written once"
+    anew = len(logs) > len({(row["scenario"], row["number"]) for row in rows if row["log"]})
+    shared += ", and once more where the matrix went on after a break." if anew else "."
     pairs = [
         ("Scenarios", ", ".join(dict.fromkeys(scenario for scenario, _ in made.columns))),
         ("Clients", ", ".join(dict.fromkeys(client for client, _, _ in made.lines))),

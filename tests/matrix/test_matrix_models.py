@@ -58,8 +58,8 @@ def test_a_file_is_refused_whole(write) -> None:
         ),
         (
             "scenarios: [more_partitions_aiokafka]\nclients: [aiokafka]\nreplay: same_log\n",
-            "mine.yaml:3:1: replay: same_log does not go with textbook/more_partitions_aiokafka: the fault add_partitions "
-            "changes the topic",
+            "mine.yaml:3:1: replay: same_log does not go with textbook/more_partitions_aiokafka: the fault "
+            "add_partitions changes the topic",
         ),
         ("scenarios: [mine.yaml]\nclients: [aiokafka]\n", "mine.yaml:1:13: scenarios[0]: mine.yaml is a matrix"),
         ("scenarios: 5\nclients: [aiokafka]\n", "mine.yaml:1:1: scenarios: expected a list, found 5"),

@@ -15,7 +15,9 @@ def planned(*scenarios: str, **options: Any) -> list[Cell]:
 
 
 def test_a_client_reads_with_the_scenario_s_call_or_with_all_of_its_own() -> None:
-    found = [(cell.client, cell.api) for cell in planned("ssl_iter", clients=["kafka-python==2.0.2", "confluent-kafka"])]
+    found = [
+        (cell.client, cell.api) for cell in planned("ssl_iter", clients=["kafka-python==2.0.2", "confluent-kafka"])
+    ]
     assert found == [
         ("kafka-python==2.0.2", "iterator"),
         ("confluent-kafka==2.16.1", "poll"),
@@ -25,7 +27,10 @@ def test_a_client_reads_with_the_scenario_s_call_or_with_all_of_its_own() -> Non
 
 def test_only_calls_that_a_client_has() -> None:
     found = planned("ssl_iter", clients=["kafka-python", "aiokafka"], apis=["poll", "getone"])
-    assert [(cell.client, cell.api) for cell in found] == [("kafka-python==3.0.12", "poll"), ("aiokafka==0.14.0", "getone")]
+    assert [(cell.client, cell.api) for cell in found] == [
+        ("kafka-python==3.0.12", "poll"),
+        ("aiokafka==0.14.0", "getone"),
+    ]
 
 
 def test_connections_and_repetitions_are_cells_of_their_own() -> None:
@@ -45,7 +50,9 @@ def test_what_a_client_has_not_is_a_refusal_in_words() -> None:
     found = planned("known-bugs/K5_short_poll", clients=["kafka-python", "confluent-kafka"])
     assert [cell.refusal for cell in found] == [None, "its consumer.settings are those of kafka-python"]
     assert key(refused(found[1])) == found[1].key
-    (_, kept) = planned("textbook/freeze_confluent", clients=["confluent-kafka", "kafka-python"], apis=["consume", "poll"])[:2]
+    (_, kept) = planned(
+        "textbook/freeze_confluent", clients=["confluent-kafka", "kafka-python"], apis=["consume", "poll"]
+    )[:2]
     assert kept.refusal is not None
     assert "takes no such limit" in kept.refusal
 
@@ -58,7 +65,12 @@ def test_a_matrix_of_which_nothing_can_be_run_is_refused() -> None:
 def test_who_runs_alone_and_who_shares_a_broker() -> None:
     judged, speed, network, old = (
         planned(name, clients=["confluent-kafka"])[0]
-        for name in ("ssl_confluent", "ssl_confluent_speed", "network_latency_confluent", "known-bugs/K1_iterator_close")
+        for name in (
+            "ssl_confluent",
+            "ssl_confluent_speed",
+            "network_latency_confluent",
+            "known-bugs/K1_iterator_close",
+        )
     )
     assert [cell.alone for cell in (judged, speed, network)] == [False, True, True]
     assert [cell.measures for cell in (judged, speed, network)] == [False, True, False]

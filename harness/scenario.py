@@ -131,6 +131,8 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None, name: str
     document = parse(read(file))
     if document.values is None:
         raise refusal(file, document, [], {})
+    if "scenarios" in document.values:
+        raise UsageError("bad-scenario", f"{file}: a matrix, and no scenario", f"`harness matrix {file}` runs it.")
     options: dict[KeyPath, str] = {}
     for key, value in (overrides or {}).items():
         if value is not None:

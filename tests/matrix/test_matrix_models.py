@@ -21,6 +21,8 @@ def test_the_shipped_matrix_is_right_and_is_no_scenario() -> None:
     assert len(asked.matrix.clients) >= 10
     assert is_matrix(find("scenarios/matrix.yaml"))
     assert not is_matrix(find("ssl_iter"))
+    with pytest.raises(UsageError, match="a matrix, and no scenario"):
+        load("matrix")
     assert "matrix.yaml" not in {path.name for path in shipped()}
 
 

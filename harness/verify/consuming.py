@@ -200,6 +200,7 @@ class _Open:
         self.offsets = offsets
         self.jumped = NOTHING  # `latest` began behind them: no later start is to blame for that
         self.sought = NOTHING  # the application passed them over by a seek, likewise
+        self.deletions = produced.deletions  # those that can have sent an owner elsewhere
         self.run = run
 
     def settle_by(self, ownership: Ownership, commit: Commit | None) -> list[Finding]:
@@ -248,12 +249,12 @@ class _Open:
             return True
         told = ownership.position is not None
         return not told and any(
-            hit.hit(ownership, committed) and not len(hit.before_it(ownership).rows) for hit in self.produced.deletions
+            one.hit(ownership, committed) and not len(one.before_it(ownership).rows) for one in self.deletions
         )
 
     def _thrown_out(self, ownership: Ownership, start: int | None) -> bool:
         """Whether what an owner stood before was deleted, so that it had to begin again elsewhere."""
-        return any(deletion.hit(ownership, start) for deletion in self.produced.deletions)
+        return any(deletion.hit(ownership, start) for deletion in self.deletions)
 
     def _reset_chose(self, ownership: Ownership, commit: Commit | None) -> bool:
         """Whether starting behind messages is what the reset policy gives."""
@@ -262,7 +263,8 @@ class _Open:
     def deleted(self, ownerships: list[Ownership], holdings: Holdings) -> list[Finding]:
         """What was deleted before anybody had passed over it is gone, as the scenario wanted."""
         findings: list[Finding] = []
-        for deletion in self.produced.deletions:
+        for number, deletion in enumerate(self.produced.deletions):
+            self.deletions = self.produced.deletions[:number]
             rest = self.offsets.from_(deletion.before)
             self.offsets = self.offsets.below(deletion.before)
             earlier = [one for one in ownerships if one.start_at <= deletion.at]
@@ -271,6 +273,7 @@ class _Open:
                 findings += self.settle_by(deletion.before_it(ownership), commit)
             findings += self._taken_by(deletion, earlier)
             self.offsets = rest
+        self.deletions = self.produced.deletions
         return findings
 
     def _taken_by(self, deletion: Deletion, ownerships: list[Ownership]) -> list[Finding]:

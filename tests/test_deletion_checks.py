@@ -14,16 +14,16 @@ WRONG = {
         "6:25: faults[0].delete_records: exactly one of before, share, found before, share"
     ],
     "delete_records: {before: 1001}": [
-        "6:34: faults[0].delete_records.before: there is nothing behind offset 1,001: 1,000 messages are written, over "
+        "6:42: faults[0].delete_records.before: there is nothing behind offset 1,001: 1,000 messages are written, over "
         "all partitions"
     ],
     "delete_records: {before: 5, partition: 4}": [
-        "6:48: faults[0].delete_records.partition: there is no partition 4; there are 4, from 0"
+        "6:53: faults[0].delete_records.partition: there is no partition 4; there are 4, from 0"
     ],
     "delete_records: {before: 5}, times: 2": [
-        "6:47: faults[0].times: records are deleted once; write a second fault for more"
+        "6:54: faults[0].times: records are deleted once; write a second fault for more"
     ],
-    "delete_records: {before: 5}, for_s: 2": ["6:47: faults[0].for_s: only freeze and network have it"],
+    "delete_records: {before: 5}, for_s: 2": ["6:54: faults[0].for_s: only freeze and network have it"],
 }
 BESIDE = {
     "topic: {compacted: [1, 2]}": "Kafka deletes no records of a compacted topic",

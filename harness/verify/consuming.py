@@ -187,8 +187,13 @@ def _committed(commit: Commit | None, produced: Produced, at: int) -> int | None
     """
     if commit is None or commit.offset is None or produced.log_end is None:
         return None if commit is None else commit.offset
-    start, end = produced.log_end
-    return commit.offset if max(start, log_start(produced.deletions, at)) <= commit.offset <= end else None
+    return commit.offset if _log_start(produced, at) <= commit.offset <= produced.log_end[1] else None
+
+
+def _log_start(produced: Produced, at: int) -> int:
+    """Where the log began at a moment; 0 where nobody read it."""
+    start, _ = produced.log_end or (0, 0)
+    return max(start, log_start(produced.deletions, at))
 
 
 class _Open:
@@ -375,8 +380,13 @@ def _in_flight(
     ownership: Ownership, commit: Commit | None, in_vain: Rows, earlier: list[Ownership], produced: Produced
 ) -> list[Finding]:
     """What died unprocessed in an earlier owner's hands while a commit covered it, settled by its next owner."""
+    if commit is None or commit.offset is None or not len(in_vain):
+        return []
     start = _start(ownership, commit, produced)
-    if start is None or commit is None or commit.offset is None or not len(in_vain):
+    # Whenever the start of the log overtook the commit: wherever the owner began, it was not before this.
+    if start is None and produced.log_end is not None and commit.offset < _log_start(produced, ownership.start_at):
+        start = commit.offset
+    if start is None:
         return []
     handed = NOTHING
     for other in earlier:

@@ -135,10 +135,13 @@ def settled_by(hold: Hold, offset: int, facts: Facts, deletions: list[tuple[int,
 def nowhere(hold: Hold, facts: Facts) -> bool:
     """No commit, or one outside of the log, "out of range": the reset policy decides."""
     partition, commit = hold.partition, hold.commit
-    if commit is None or partition not in facts.ends:
-        return commit is None
-    start = max([facts.ends[partition], *(before for n, before in facts.deletions(partition) if n < hold.began)])
-    return not start <= commit <= facts.behind[partition]
+    return commit is None or not log_start(hold, facts) <= commit <= facts.behind[partition]
+
+
+def log_start(hold: Hold, facts: Facts) -> int:
+    """Where the log began when the ownership did."""
+    deleted = [before for number, before in facts.deletions(hold.partition) if number < hold.began]
+    return max(facts.ends[hold.partition], *deleted, 0)
 
 
 def began(hold: Hold, facts: Facts) -> int | None:
@@ -182,16 +185,23 @@ def in_flight(holders: list[Delivery], facts: Facts) -> bool:
     owners = [delivery.hold for delivery in holders if delivery.hold is not None]
     if not owners or any(owner.ended is None for owner in owners):
         return False
-    offset = holders[0].offset
+    partition, offset = holders[0].partition, holders[0].offset
     last = max(owner.began for owner in owners)
     return any(
-        hold.partition == holders[0].partition
-        and hold.began > last
-        and hold.commit is not None
-        and hold.commit > offset
-        and (began(hold, facts) or 0) > offset
+        hold.partition == partition and hold.began > last and (hold.commit or 0) > offset and past(hold, offset, facts)
         for hold in facts.holds
     )
+
+
+def past(hold: Hold, offset: int, facts: Facts) -> bool:
+    """Whether it began behind an offset that its commit covered. One that was handed nothing, with a commit behind the
+    log's end, may have gone back to the log's start; with one that the log's start has overtaken it did not."""
+    if hold.partition not in facts.ends:
+        return (hold.start() or 0) > offset
+    start = began(hold, facts)
+    if start is None:
+        return (hold.commit or 0) < log_start(hold, facts)
+    return start > offset
 
 
 def verdict_of(

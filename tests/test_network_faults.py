@@ -117,12 +117,19 @@ def test_silence_in_which_no_byte_was_met_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("carried", "proved"), [([MESSAGES], True), ([COMMIT], True), ([HEARTBEAT, EMPTY], False), ([], False)]
+    ("carried", "words"),
+    [
+        ([MESSAGES, COMMIT], "1 connection was reset that had carried commits and messages"),
+        ([ACK], "1 connection was reset that had carried messages"),
+        ([HEARTBEAT, EMPTY], None),
+        ([], None),
+    ],
 )
-def test_a_reset_matters_where_the_connection_had_carried_something(carried: list[Frame], *, proved: bool) -> None:
+def test_a_reset_matters_where_the_connection_had_carried_something(carried: list[Frame], words: str | None) -> None:
     by = Count(cut=1, connections={1}, carried=carried)
     ((_, effect, why),) = played(Told(), [network({"cut_after_bytes": 9}, s=0, for_s=2)], bites_at=1, by=by)
-    assert (effect == "1 connection was reset", why is None) == (proved, proved)
+    assert effect == words
+    assert why == (None if words else "1 connection was reset, and none had carried a message or a commit")
 
 
 def test_a_cut_comes_at_once_and_once() -> None:
@@ -138,7 +145,8 @@ def test_a_hole_that_ends_in_a_cut_loses_what_it_held_and_is_proved_by_that_alon
         by.carried = [MESSAGES]
         events = events_of(proxy, [network({"blackhole": "to_client", "cut": True}, s=0, for_s=2)], bites_at=1, by=by)
         told = [event["effect"] for event in events if event["phase"] == "healing"]
-        words = "5 bytes, 1 answer to a produce request among them, never came and 1 connection was reset"
+        words = "5 bytes, 1 answer to a produce request among them, never came and 1 connection was reset that had "
+        words += "carried messages"
         assert told == [words if proved else None]
         assert proxy.cuts == 1
         assert proxy.rules == [Rule(blackhole="to_client"), Rule()]

@@ -33,6 +33,7 @@ WORDS = {
     ("sealed", "to_client"): ("encrypted piece as large as a message", "encrypted pieces as large as a message"),
 }
 """One and many of a frame that matters."""
+CARRIED = {"commit": "commits", "sealed": "encrypted pieces as large as a message"}
 
 
 class Network(Disturbance[Work]):
@@ -188,10 +189,17 @@ def in_words(count: Count, least: int) -> str:
         fate = "never came" if count.cut else "were held back"
         told.append(f"{count.held_bytes:,} bytes{what} {fate}")
     if count.cut:
-        told.append("1 connection was reset" if count.cut == 1 else f"{count.cut} connections were reset")
+        told.append(_resets(count, least))
     number = len(count.connections)
     where = "" if count.cut == number else f", on {number} connection{'s' if number > 1 else ''}"
     return " and ".join(told) + where
+
+
+def _resets(count: Count, least: int) -> str:
+    """`2 connections were reset that had carried commits and messages`."""
+    told = "1 connection was reset" if count.cut == 1 else f"{count.cut} connections were reset"
+    kinds = sorted({CARRIED.get(frame.kind, "messages") for frame in count.carried if matters(frame, least)})
+    return f"{told} that had carried {' and '.join(kinds)}" if kinds else told
 
 
 def _what_mattered(count: Count, least: int) -> str:

@@ -52,7 +52,7 @@ def network(target: dict[str, Any], *, s: float, for_s: float | None) -> Network
 def group_of(proxy: Told, faults: list[Network], events: list[dict[str, Any]]) -> Any:
     bench = SimpleNamespace(
         broker=SimpleNamespace(proxy=proxy),
-        scenario=SimpleNamespace(messages=100, size_bytes=100, partitions=4),
+        scenario=SimpleNamespace(messages=100, size_bytes=100, partitions=4, members=None, restarts=None),
         journal=SimpleNamespace(write=lambda _, **event: events.append(event)),
     )
     quiet = {"disturbed": lambda: None, "tell": lambda _: None, "in_vain": lambda: None, "application_s": 0.0}
@@ -87,7 +87,7 @@ def played(proxy: Told, faults: list[Network], **how: Any) -> list[tuple[str, st
         (COMMIT, "5 bytes, 1 commit among them, were held back, on 1 connection"),
         (MESSAGES, "5 bytes, 1 answer with messages among them, were held back, on 1 connection"),
         (ACK, "5 bytes, 1 answer to a produce request among them, were held back, on 1 connection"),
-        (SEALED, "5 bytes, 1 encrypted piece as large as a message among them, were held back, on 1 connection"),
+        (SEALED, "5 bytes, 1 encrypted record as large as a message among them, were held back, on 1 connection"),
     ],
 )
 def test_one_that_meets_a_message_or_a_commit_is_proved_by_it(frame: Frame, words: str) -> None:
@@ -108,6 +108,19 @@ def test_silence_under_it_proves_it_and_is_told() -> None:
     injected, healing = (next(e["effect"] for e in events if e["phase"] == phase) for phase in ("injected", "healing"))
     assert injected.startswith("5 bytes were held back, on 1 connection; nobody was handed anything for 1.")
     assert healing == "5 bytes were held back, on 1 connection; nobody was handed anything for 2.0 s"
+
+
+@pytest.mark.parametrize("other", [{"members": {"a": None}}, {"restarts": 1}, {}])
+def test_silence_that_something_else_may_explain_proves_nothing(other: dict[str, Any]) -> None:
+    hole, events = network({"blackhole": "both"}, s=0.5, for_s=2), list[dict[str, Any]]()
+    faults: list[Any] = [hole] if other else [hole, SimpleNamespace()]
+    proxy = Told()
+    group = group_of(proxy, faults, events)
+    vars(group.bench.scenario).update(other)
+    for tenth in range(40):
+        proxy.counted = held(HEARTBEAT)
+        hole.turn(group, tenth / 10)
+    assert [event["effect"] for event in events if event["phase"] == "injected"] == [None]
 
 
 def test_silence_in_which_no_byte_was_met_proves_nothing() -> None:

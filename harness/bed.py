@@ -1,4 +1,4 @@
-"""A broker that is kept warm for many runs, one after the other, each with a topic and a group of its own.
+"""Brokers that are kept warm for many runs, each with a topic and a group of its own.
 
 The stages are those of `harness run`; what is left out is the report. Every run leaves its folder, to be judged, kept
 or removed by whoever asked for it.
@@ -17,12 +17,13 @@ from typing import Self
 
 from harness import stages
 from harness.broker.admin import Admin
+from harness.broker.base import Broker as RunningBroker
 from harness.broker.base import open_broker
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress, Silent
-from harness.run import Clock, circumstances
+from harness.run import Clock, circumstances, described
 from harness.rundir import RunDir, write_text
 from harness.scenario import Broker, Scenario, dump
 
@@ -38,49 +39,47 @@ class Log:
 
 
 class Bed:
-    """A warm broker and the clients' environments. A context: leaving it ends the broker.
+    """Warm brokers and the clients' environments. A context: leaving it ends the brokers.
 
-    results: where the runs' folders go; name: begins the names of its runs, topics and groups. proxied: there is a
-    proxy before the broker, for faults of the network. Runs may go on side by side, each in a thread of its own.
+    A broker is started when the first run needs it; runs with faults of the network need one behind a proxy. Runs may
+    go on side by side, each in a thread of its own.
+
+    results: where the runs' folders go; name: begins the names of its runs, topics and groups.
     """
 
-    def __init__(
-        self, results: Path, progress: Progress, *, name: str, broker: Broker | None = None, proxied: bool = False
-    ) -> None:
+    def __init__(self, results: Path, progress: Progress, *, name: str, broker: Broker | None = None) -> None:
         self.results = results
         self.name = name
         self.broker = broker or Broker()
         self.progress = progress
-        self.proxied = proxied
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
+        self._brokers: dict[bool, RunningBroker] = {}
         self._number = 0
-        self._running = False
-        self._preparing, self._counting = threading.Lock(), threading.Lock()
+        self._lock = threading.RLock()
         self._own = threading.local()
 
     def __enter__(self) -> Self:
-        return self if self._running else self.open()
-
-    def open(self) -> Self:
-        """Start the broker; the context ends it, also where it was open already."""
-        with contextlib.ExitStack() as stack:
-            self.progress.say("broker start")
-            log = self.results / "broker.log"
-            opened = open_broker(self.broker, run_log=log, progress=self.progress.say, proxied=self.proxied)
-            self._broker = stack.enter_context(opened)
-            self._stack = stack.pop_all()
-        self._running = True
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def running(self, scenario: Scenario) -> RunningBroker:
+        """The broker that a scenario needs, started if need be."""
+        with self._lock:
+            if scenario.proxied not in self._brokers:
+                self.progress.say("broker start")
+                log = self.results / ("broker_behind_proxy.log" if scenario.proxied else "broker.log")
+                opened = open_broker(self.broker, run_log=log, progress=self.progress.say, proxied=scenario.proxied)
+                self._brokers[scenario.proxied] = self._stack.enter_context(opened)
+            return self._brokers[scenario.proxied]
+
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
         own = [(name, member.client) for name, member in (scenario.members or {}).items()]
         key = (scenario.client, scenario.producer.client, scenario.security, *own)
-        with self._preparing:
+        with self._lock:
             if key not in self._clients:
                 self._clients[key] = stages.prepare_clients(scenario, self.progress.say)
             return self._clients[key]
@@ -97,7 +96,7 @@ class Bed:
         run = RunDir.create(self.results, name)
         write_text(run.path / "scenario.yaml", dump(scenario))
         run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next())
-        run.meta["broker"] = dict(self._broker.description())
+        run.meta["broker"] = described(self.running(scenario))
         return run
 
     def fill(
@@ -120,7 +119,9 @@ class Bed:
                 stages.check_log(bench, ends)
             run.mark("recorded")
             if log is None:
-                self._forget(bench.topic)
+                # A topic that nobody reads any more takes room; that it is still there changes no result.
+                with contextlib.suppress(HarnessError):
+                    bench.admin.delete_topic(bench.topic)
 
     def write(self, scenario: Scenario, folder: Path, *, progress: Progress | None = None) -> Log:
         """Only produce, into a topic for several runs to read; the producer's recording goes under `folder`."""
@@ -136,33 +137,27 @@ class Bed:
     def _bench(
         self, run: RunDir, scenario: Scenario, *, topic: str, progress: Progress | None
     ) -> Iterator[stages.Bench]:
-        clients = self.prepare(scenario)
+        clients, broker, admin = self.prepare(scenario), self.running(scenario), self._admin(scenario)
         group = str(run.meta["judging"]["group"])
         with Pool() as pool, Journal(run.events) as journal:
             yield stages.Bench(
-                scenario, run, self._broker, self._admin(), pool, journal, clients, progress or Silent(),
-                topic=topic, group=group,
-            )  # fmt: skip
+                scenario, run, broker, admin, pool, journal, clients, progress or Silent(), topic=topic, group=group
+            )
 
     def _next(self) -> str:
         """The name of the next topic and group."""
-        with self._counting:
+        with self._lock:
             self._number += 1
             return f"{self.name}-{self._number}"
 
-    def _admin(self) -> Admin:
+    def _admin(self, scenario: Scenario) -> Admin:
         """Each thread asks over connections of its own."""
-        if not hasattr(self._own, "admin"):
-            admin = Admin(self._broker.own_connection())
-            with self._counting:
-                self._own.admin = self._stack.enter_context(admin)
-        asked: Admin = self._own.admin
-        return asked
-
-    def _forget(self, topic: str) -> None:
-        """A topic that nobody reads any more takes room; that it is still there changes no result."""
-        with contextlib.suppress(HarnessError):
-            self._admin().delete_topic(topic)
+        own: dict[bool, Admin] = self._own.__dict__.setdefault("admins", {})
+        if scenario.proxied not in own:
+            admin = Admin(self.running(scenario).own_connection())
+            with self._lock:
+                own[scenario.proxied] = self._stack.enter_context(admin)
+        return own[scenario.proxied]
 
 
 def _take_over(run: RunDir, log: Log) -> None:

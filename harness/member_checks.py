@@ -7,6 +7,7 @@ from typing import Any
 from harness import script
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
+from harness.deletion_checks import deletion
 from harness.errors import UsageError
 from harness.fault_models import KINDS, NETWORK, name_of
 from harness.scenario_file import KeyPath, near
@@ -140,7 +141,9 @@ def own_words(get: Lookup) -> list[str]:
         for at in _faults(get)
         for kind in KINDS
         for phase in ("injected", "healed")
-        if get("faults", at, kind) is not None and (phase == "injected" or kind in HEALED)
+        if get("faults", at, kind) is not None
+        and (phase == "injected" or kind in HEALED)
+        and get("faults", at, "during") != "produce"  # It is over before anybody listens.
     ]
     return [f"{name} closed" for name in names] + busy + raised + faults
 
@@ -180,6 +183,8 @@ def _fault(get: Lookup) -> Iterator[Finding]:
         yield from _repeated(get, path, kinds[0])
         if kinds[0] == "add_partitions":
             yield from _more_partitions(get, path)
+        elif kinds[0] == "delete_records":
+            yield from deletion(get, path)
         elif kinds[0] == "network":
             yield from _network(get, path)
         elif kinds[0] == "rebalance":
@@ -234,7 +239,7 @@ def _repeated(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, "times"), "partitions are added once; write a second fault for more")
     elif kind in ("join", "subscription"):
         yield Finding((*path, "times"), f"{kind} is done once; write a second fault for more")
-    elif every_s is None:
+    elif every_s is None and kind != "delete_records":
         yield Finding((*path, "times"), "needs `every_s`: how long after the one before")
     if kind in ("kill", "leave") and get(*path, "restart_after_s") is None:
         yield Finding((*path, "times"), "needs `restart_after_s`: a process that has gone is not there a second time")
@@ -274,7 +279,7 @@ def _passing(get: Lookup, path: KeyPath) -> Iterator[Finding]:
 def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     key = (*path, "network")
     given = [name for name in NETWORK if get(*key, name) is not None]
-    if len(given) != 1:
+    if len(given) != 1 and given != ["blackhole", "cut"]:
         yield Finding(key, f"exactly one of {', '.join(NETWORK)}, found {', '.join(given) or 'none'}")
     if get(*key, "jitter_ms") is not None and given and given != ["latency_ms"]:
         yield Finding((*key, "jitter_ms"), "only with `latency_ms`")
@@ -282,7 +287,7 @@ def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
         yield Finding((*key, "cut"), "true, or another fault of the network")
     if given == ["cut"] and get(*path, "for_s") is not None:
         yield Finding((*path, "for_s"), "a cut is over at once; leave it out")
-    if len(given) == 1 and given != ["cut"] and get(*path, "for_s") is None:
+    if given and given != ["cut"] and get(*path, "for_s") is None:
         yield Finding(path, f"network: {given[0]} needs `for_s`: how long it lasts")
     if get("planted"):
         yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")

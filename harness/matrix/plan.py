@@ -18,6 +18,9 @@ from harness.scenario_findings import Conflict
 NAMES = ("scenario", "client", "api", "security", "number")
 """What a cell is known by, as the keys of its row."""
 
+BROKER_FAULTS = ("restart_broker", "kill_broker", "move_leader", "move_coordinator")
+"""After these a broker is not what it was."""
+
 
 def key(row: Mapping[str, Any]) -> str:
     """Of a row, as `Cell.key` is of its cell."""
@@ -59,18 +62,21 @@ class Cell:
         return self.scenario is not None and self.scenario.record == "throughput"
 
     @property
-    def proxied(self) -> bool:
-        """Whether its clients reach the broker through a proxy, which does to all connections what it does to one."""
-        return self.scenario is not None and any(fault.network is not None for fault in self.scenario.faults)
-
-    @property
     def alone(self) -> bool:
-        return self.measures or self.proxied
+        """A proxy does to all connections what it does to one, and so does a fault of the broker."""
+        return self.measures or (self.scenario is not None and (self.scenario.proxied or bool(self._of_broker)))
 
     @property
     def bed(self) -> tuple[Any, ...]:
-        """Cells with the same one share a broker."""
-        return () if self.scenario is None else (self.scenario.broker, self.proxied)
+        """Cells with the same one share a broker; one that a fault has been at is shared with nobody."""
+        if self.scenario is None:
+            return ()
+        return self.scenario.broker, self.scenario.proxied, self.key if self._of_broker else ""
+
+    @property
+    def _of_broker(self) -> set[str]:
+        faults = self.scenario.faults if self.scenario is not None else []
+        return {key for fault in faults for key in BROKER_FAULTS if getattr(fault, key, None) is not None}
 
     @property
     def log(self) -> tuple[Any, ...]:

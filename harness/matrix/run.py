@@ -24,6 +24,7 @@ from harness.matrix.forecast import Forecast
 from harness.matrix.plan import Cell
 from harness.report.progress import Progress
 from harness.rundir import RunDir
+from harness.scenario import Scenario
 from harness.settings_difference import ask
 
 ENDS_IT = ("disk-full", "cannot-write")
@@ -54,28 +55,28 @@ def run_matrix(book: Book, cells: list[Cell], *, same_log: bool, jobs: int, prog
 
 def _on_one_broker(book: Book, group: list[Cell], forecast: Forecast, *, same_log: bool, jobs: int) -> None:
     """Run cells until all have their rows, or the broker has died; of a Kafka that there is not each has its error."""
-    try:
-        bed = _opened(book, group[0], forecast.progress)
-    except UsageError as error:
-        for cell in group:
-            book.note(rows.failed(cell, _said(error), seconds=0, run=None))
-        return
-    with bed:
+    scenario = group[0].scenario
+    assert scenario is not None
+    with Bed(book.path / "runs", forecast.progress, name="matrix", broker=scenario.broker) as bed:
+        try:
+            _start(bed, scenario)
+        except UsageError as error:
+            for cell in group:
+                book.note(rows.failed(cell, _said(error), seconds=0, run=None))
+            return
         _Runner(book, bed, forecast, same_log=same_log, jobs=jobs).run(group)
 
 
-def _opened(book: Book, cell: Cell, progress: Progress) -> Bed:
-    """A broker that runs. On a busy machine one may not be ready in time; the next one is."""
-    assert cell.scenario is not None
+def _start(bed: Bed, scenario: Scenario) -> None:
+    """On a busy machine a broker may not be ready in time; the next one is."""
     for attempt in range(1, STARTS + 1):
-        bed = Bed(book.path / "runs", progress, name="matrix", broker=cell.scenario.broker, proxied=cell.proxied)
         try:
-            return bed.open()
+            bed.running(scenario)
+            return
         except HarnessError as error:
             if error.slug != "broker-not-ready" or attempt == STARTS:
                 raise
-            progress.say(f"{_said(error)}; once more")
-    raise AssertionError
+            bed.progress.say(f"{_said(error)}; once more")
 
 
 class _Runner:
@@ -93,11 +94,10 @@ class _Runner:
         self._writing = threading.Lock()
 
     def run(self, group: list[Cell]) -> None:
-        together = [cell for cell in group if not cell.alone] if self.jobs > 1 else []
-        if together:
-            self._side_by_side(together)
+        if self.jobs > 1:
+            self._side_by_side([cell for cell in group if not cell.alone])
         for cell in group:
-            if cell not in together and not self.dead.is_set():
+            if cell.alone or self.jobs == 1:
                 self._run(cell, beside=False)
 
     def _side_by_side(self, cells: list[Cell]) -> None:

@@ -30,19 +30,19 @@ class FakeBed:
     starts: ClassVar[list[Any]] = []
     opens: ClassVar[list[HarnessError]] = []
     logs: ClassVar[list[str]] = []
-    running: ClassVar[int] = 0
+    now: ClassVar[int] = 0
     most: ClassVar[int] = 0
     together = threading.Lock()
 
-    def __init__(self, results: Path, progress: Any, *, name: str, broker: Any, proxied: bool) -> None:
+    def __init__(self, results: Path, progress: Any, *, name: str, broker: Any) -> None:
         self.results = results
-        self.key = (broker.kafka, proxied)
+        self.progress = progress
+        self.kafka = broker.kafka
 
-    def open(self) -> "FakeBed":
-        self.starts.append(self.key)
+    def running(self, scenario: Any) -> None:
+        self.starts.append((self.kafka, scenario.proxied))
         if self.opens:
             raise self.opens.pop(0)
-        return self
 
     def __enter__(self) -> "FakeBed":
         return self
@@ -65,8 +65,8 @@ class FakeBed:
 
     def fill(self, run: RunDir, scenario: Any, *, log: Any, progress: Any) -> None:
         with self.together:
-            FakeBed.running += 1
-            FakeBed.most = max(FakeBed.most, FakeBed.running)
+            FakeBed.now += 1
+            FakeBed.most = max(FakeBed.most, FakeBed.now)
         try:
             for _ in range(20):
                 progress.update("consume", 1, 2)
@@ -78,7 +78,7 @@ class FakeBed:
                 raise error
         finally:
             with self.together:
-                FakeBed.running -= 1
+                FakeBed.now -= 1
         if log is not None:
             run.meta["log"] = log.run.path.name
 
@@ -90,7 +90,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeBed]:
         for name in ("verdict.json", "metrics.json"):
             (run.path / name).write_text(json.dumps(files[name]))
 
-    for name, value in (("raises", {}), ("starts", []), ("opens", []), ("logs", []), ("running", 0), ("most", 0)):
+    for name, value in (("raises", {}), ("starts", []), ("opens", []), ("logs", []), ("now", 0), ("most", 0)):
         monkeypatch.setattr(FakeBed, name, value)
     monkeypatch.setattr(running, "Bed", FakeBed)
     monkeypatch.setattr(running, "prepare", lambda spec, **_: spec)

@@ -140,14 +140,14 @@ def note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, plant
         )
     why = (end.ended or {}).get("why")
     # A consumer may be stopped. A producer or reader that had to be did not do its work: half a scenario would pass.
-    reads = client.get("role") == "read_log"
-    given_up = (fatal or reads) and why == "stop"
+    consumes = client.get("role") == "consume"
+    given_up = (fatal or not consumes) and why == "stop"
     if end.status == "ended" and why != "error" and not given_up:
         return
     what = f"{end.describe()}; it made no progress and was given up" if given_up else end.describe()
     if fatal:
         raise HarnessError("worker-failed", what, f"Its log is {end.log}.")
-    if end.status != "ended" and not reads:
+    if end.status != "ended" and consumes:
         state = "killed" if end.status in ("killed", "hung") else "crashed"
         bench.journal.write("member", member=worker.name, state=state, by="fault" if planted else "nobody")
     if planted:

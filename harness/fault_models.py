@@ -13,6 +13,8 @@ from harness.scenario_models import Keys, Messages, Milliseconds, Pause, Seconds
 KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network", "delete_records")
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
+WHILE_PRODUCING = ("network",)
+"""Kinds that can be done while messages are produced."""
 
 
 def name_of(kind: str, target: Any) -> str:
@@ -34,7 +36,9 @@ class When(Keys):
         "all), or else to all.",
     )
     progress: Annotated[float, Field(gt=0, le=100)] | None = Field(
-        default=None, description="When so many per cent of all messages were handed over, to all members together."
+        default=None,
+        description="When so many per cent of all messages were handed over, to all members together; while they are "
+        "produced: were acked.",
     )
     phase: Literal["polled", "committing", "revoked", "assigned"] | None = Field(
         default=None,
@@ -45,18 +49,20 @@ class When(Keys):
     number: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="With `phase`: the so-many-th time in a process; null: the first."
     )
-    s: Pause | None = Field(default=None, description="So many seconds after the consumers were started.")
+    s: Pause | None = Field(
+        default=None, description="So many seconds after the consumers (or the producer) were started."
+    )
     random: tuple[Pause, Pause] | None = Field(
         default=None, strict=False, description="As `s`, the second drawn from low..high by the seed."
     )
 
 
 class Network(Keys):
-    """What happens to the consumers' connections: exactly one of these (and `jitter_ms` with `latency_ms`)."""
+    """What happens to the clients' connections: exactly one of these, and what may stand beside it."""
 
     latency_ms: Milliseconds | None = Field(default=None, description="Bytes come so much later, each way.")
     jitter_ms: Milliseconds | None = Field(
-        default=None, description="With `latency_ms`: up to so much later still, by chance."
+        default=None, description="With `latency_ms`: up to so much later still, drawn from the seed."
     )
     bandwidth_kb_s: Annotated[float, Field(gt=0, le=10_000_000)] | None = Field(
         default=None, description="At most so many kB (1000 bytes) a second, each connection, each way."
@@ -64,7 +70,11 @@ class Network(Keys):
     blackhole: Literal["both", "to_client", "to_broker"] | None = Field(
         default=None, description="Bytes that way are held back; connections stay open, and get them when it is over."
     )
-    cut: bool | None = Field(default=None, description="`true`: all connections are reset, once.")
+    cut: bool | None = Field(
+        default=None,
+        description="`true`: all connections are reset, once. With `blackhole`: at its end, so that what was held "
+        "never comes.",
+    )
     cut_after_bytes: Messages | None = Field(
         default=None, description="Each connection is reset once so many bytes went to its client, new ones too."
     )
@@ -83,7 +93,7 @@ class Deletion(Keys):
 
 
 class Fault(Keys):
-    """Something done to the group: exactly one of the kinds of fault, when `when` says."""
+    """Something done to the group, or to the producer: exactly one of the kinds of fault, when `when` says."""
 
     kill: str | None = Field(
         default=None, max_length=100, description="SIGKILL to this member's process. Without `members` it is called c."
@@ -108,9 +118,13 @@ class Fault(Keys):
     add_partitions: Annotated[int, Field(ge=2, le=10_000)] | None = Field(
         default=None, description="The topic gets more partitions, so many in all."
     )
-    network: Network | None = Field(default=None, description="The network between the consumers and the broker.")
+    network: Network | None = Field(default=None, description="The network between the clients and the broker.")
     delete_records: Deletion | None = Field(
         default=None, description="The first records of the topic are deleted, as retention would."
+    )
+    during: Literal["produce", "consume"] = Field(
+        default="consume",
+        description="Whether it is done while the messages are produced (`network` alone), or while they are consumed.",
     )
     when: When = Field(description="What sets it off.")
     after_s: Pause = Field(default=0, description="So long it waits then.")

@@ -17,7 +17,7 @@ from typing import Any
 import harness
 from harness import outcome, stages
 from harness.broker.admin import Admin
-from harness.broker.base import open_broker, refuse_unavailable
+from harness.broker.base import Broker, open_broker, refuse_unavailable
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
@@ -46,10 +46,10 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         run.mark("clients_ready")
 
         with clock.stage("broker start"):
-            proxied = any(fault.network is not None for fault in scenario.faults)
-            opened = open_broker(scenario.broker, run_log=run.log("broker"), progress=progress.say, proxied=proxied)
+            log, proxied = run.log("broker"), scenario.proxied
+            opened = open_broker(scenario.broker, run_log=log, progress=progress.say, proxied=proxied)
             broker = stack.enter_context(opened)
-            run.meta["broker"] = dict(broker.description())
+            run.meta["broker"] = described(broker)
         run.mark("broker_ready")
         admin = stack.enter_context(Admin(broker.own_connection()))
         pool = stack.enter_context(Pool())
@@ -111,6 +111,11 @@ def _kept(run: RunDir) -> Iterator[None]:
             run.meta["errors"].append({"slug": "interrupted", "what": "interrupted by the user", "hint": ""})
             run.save()
         raise
+
+
+def described(broker: Broker) -> dict[str, Any]:
+    """The broker, and whether its clients reach it through a proxy."""
+    return {**broker.description(), "proxied": broker.proxy is not None}
 
 
 def circumstances(scenario: Scenario, command: list[str], group: str = stages.GROUP) -> dict[str, Any]:

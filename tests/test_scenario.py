@@ -23,7 +23,7 @@ def test_defaults(write):
         "partitions": 4,
         "messages": 1000,
         "size_bytes": 100,
-        "producer": {"client": "confluent-kafka", "settings": {}, "transactions": None, "planted": None},
+        "producer": {"client": "confluent-kafka", "settings": {}, "rate": None, "transactions": None, "planted": None},
         "consumer": {
             "defaults": "as_shipped",
             "settings": {},

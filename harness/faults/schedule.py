@@ -16,6 +16,8 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
         target = getattr(fault, kind)
         if isinstance(target, Keys):
             target = target.model_dump(exclude_none=True)
+        if fault.network is not None and fault.network.jitter_ms is not None:
+            target["seed"] = f"{scenario.seed}:jitter:{number}"
         when = fault.when.model_dump(exclude_none=True)
         if fault.when.random is not None:
             low, high = fault.when.random
@@ -26,6 +28,7 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
                 "fault": name_of(kind, target),
                 "kind": kind,
                 "target": target,
+                "during": fault.during,
                 "when": when,
                 "after_s": fault.after_s,
                 "restart_after_s": fault.restart_after_s,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.faults.add_partitions import AddPartitions
 from harness.faults.base import Disturbance, Work
+from harness.faults.delete_records import DeleteRecords
 from harness.faults.freeze import Freeze
 from harness.faults.join import Join
 from harness.faults.kill import Kill
@@ -29,6 +30,7 @@ KINDS: dict[str, type[Disturbance["Group"]]] = {
     "subscription": Subscription,
     "add_partitions": AddPartitions,
     "network": Network,
+    "delete_records": DeleteRecords,
 }
 KINDS_OF_PRODUCING: dict[str, type[Disturbance[Work]]] = {"network": Network}
 

@@ -41,6 +41,7 @@ class Consumption:
         self.client = client
         self.worker = config["worker"]
         self.stop_after = config.get("stop_after")
+        self._alone = not config.get("thread")
         self.ends = Ends(config.get("end_offsets"))
         self.deliveries = 0
         self.corrupt = 0
@@ -123,15 +124,19 @@ class Consumption:
             self._steady_from = (self.deliveries, self._cpu_last, last_ns)
 
     def figures(self, cpu_from, wall_from_ns):
-        """What `ended` tells of speed. Steady: without the start and the first step."""
+        """What `ended` tells of speed. Steady: without the start and the first step.
+
+        What a thread used cannot be told from what the others of its process did: there is no `cpu_s` of it.
+        """
         figures = {
             "deliveries": self.deliveries,
             "corrupt": self.corrupt,
             "first_ns": self.first_ns,
             "last_ns": self.last_ns,
             "rss_max_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "process_cpu_s": time.process_time(),
         }
-        if self._steady_from is not None:
+        if self._steady_from is not None and self._alone:
             count, cpu_s, t_ns = self._steady_from
             figures.update(
                 cpu_s=self._cpu_last - cpu_from,

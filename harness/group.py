@@ -14,6 +14,7 @@ from harness.broker.admin import GroupView
 from harness.clients.pool import Worker, WorkerEnd
 from harness.clients.threads import Host
 from harness.faults.base import Fault, MemberFault
+from harness.looks import Looks
 from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
 
@@ -41,6 +42,7 @@ class Group:
         self.crashed = False  # whether the process that ended last had an accident
         self.application_s = longest_batch_s(bench.scenario)
         self.watchdog = Watchdog(self)
+        self.looks = Looks(self)
 
     def run(self) -> None:
         self.began = self.changed_at = time.monotonic()
@@ -78,6 +80,7 @@ class Group:
         self._show()
         now = time.monotonic()
         self.watchdog.turn(now)
+        self.looks.turn(self, now)
         self._close_in_time(now)
         waited_s = now - self.changed_at
         idle = self._idle(now)

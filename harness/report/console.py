@@ -93,9 +93,10 @@ def _found(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def _rest(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
-    group = _group(facts)
+    group, cost = _group(facts), reading.kill_cost(facts.metrics)
     return [
         *([("group", group, "")] if group else []),
+        *([("a kill", f"at the worst moment: {cost}", "")] if cost else []),
         ("speed", _speed(facts), ""),
         ("stages", _stages(facts), ""),
         ("report", str(run / "report.html"), ""),

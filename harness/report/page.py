@@ -118,6 +118,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         "partitions": _shown(partitions, limits.partitions),
         "rebalances": _shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
         "metrics": facts.metrics,
+        "kill_cost": reading.kill_cost(facts.metrics),
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
         "stages": facts.rows(facts.metrics, "stages"),

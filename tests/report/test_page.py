@@ -285,3 +285,12 @@ def test_rebalances_have_a_table_and_runs_without_them_none(tmp_path: Path) -> N
     shown = read(tmp_path, files)
     assert "partitions then 3.50 2.25 a 1.50, b 2.00 a never, b 0.75 2 20.0 48 0 a 3, b 1" in shown.text
     assert not shown.open
+
+
+def test_what_a_kill_would_have_cost_is_told_where_it_was_measured(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "A kill at the worst moment" not in read(tmp_path, files).text
+    window = {"would_be_lost": {"max": 100, "p99": 90}, "would_be_repeated": {"max": 50, "p99": 40}}
+    files["metrics.json"]["commit_window"] = window
+    told = "A kill at the worst moment 100 lost, 50 repeated; in 99 % of the time at most 90 and 40"
+    assert told in read(tmp_path, files).text

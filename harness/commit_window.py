@@ -7,8 +7,9 @@ are no findings: the judge says what did get lost. They say how near it was, and
 
 The workers' own tapes are read, not the judge's rows: these unite what was processed within a second. A tape is
 precise enough where the application works on messages or commits by itself; elsewhere calls share a block, and nothing
-is said. Commits are those that the client told of. Where it tells of none (aiokafka's automatic ones), the group's
-stored offsets count, as seen from outside now and then; both figures are then the least that is proven.
+is said. Commits are those that the client told of, which for those that a library makes by itself is late or never
+(aiokafka). So the group's stored offsets count too, as seen from outside now and then. Where they had to be looked at,
+both figures are the least that is proven; where nobody did, nothing is said.
 """
 
 import json
@@ -24,7 +25,8 @@ from harness.frames import DELIVER, EVENT, OPEN, Frame, Tape
 from harness.history import Event, History
 
 QUANTILE = 0.99
-OF_THE_LIBRARY = ("auto", "none", None)
+BY_ITSELF = ("auto", "store_offsets", None)
+"""Modes in which the library commits, whatever the application is at."""
 Rank = Callable[[int, int], int]
 """Of a partition and an offset: how many messages the log holds below it."""
 
@@ -37,7 +39,12 @@ def precise(settings: Mapping[str, Any]) -> bool:
     consumer = settings.get("consumer") or {}
     commit = consumer.get("commit") or {}
     loss = settings.get("record", "loss") == "loss"
-    return loss and (bool(consumer.get("processing")) or commit.get("mode") not in OF_THE_LIBRARY)
+    return loss and (bool(consumer.get("processing")) or commit.get("mode") not in (*BY_ITSELF, "none"))
+
+
+def needs_looks(settings: Mapping[str, Any]) -> bool:
+    """Whether what the clients tell of commits is not enough."""
+    return ((settings.get("consumer") or {}).get("commit") or {}).get("mode") in BY_ITSELF
 
 
 def measure(history: History, tapes: Iterable[Tape], looks: list[Event]) -> dict[str, Any] | None:
@@ -50,9 +57,8 @@ def measure(history: History, tapes: Iterable[Tape], looks: list[Event]) -> dict
     lost, repeated = [], []
     for tape in tapes:
         steps, died_at = list(_steps(tape)), died.get(str(tape.meta["worker"]), 0)
-        tells = not looks or any(what == "commit" for _, what, _ in steps)
-        late = _Consumer(rank).play(steps + ([] if tells else _looked(looks, early=False)), died_at)
-        early = late if tells else _Consumer(rank).play(steps + _looked(looks, early=True), died_at)
+        late = _Consumer(rank).play(steps + _looked(looks, early=False), died_at)
+        early = _Consumer(rank).play(steps + _looked(looks, early=True), died_at) if looks else late
         lost.append(late[:, [0, 1]])
         repeated.append(early[:, [0, 2]])
     if not any(len(part) for part in lost):
@@ -111,7 +117,7 @@ class _Batch:
 
 
 def _steps(tape: Tape) -> Iterator[Step]:
-    """`assign`, `revoke`, `handed`, `processed` and `commit`, in the order of the tape."""
+    """`revoke`, `handed`, `processed` and `commit`, in the order of the tape."""
     batch = _Batch()
     for frame in tape.frames():
         event = _event(frame) if frame.kind == EVENT else {}
@@ -125,8 +131,8 @@ def _steps(tape: Tape) -> Iterator[Step]:
             batch = _batch(frame)
             first = dict(zip(batch.partitions[::-1].tolist(), batch.offsets[::-1].tolist(), strict=True))
             yield frame.t, "handed", first
-        elif event.get("type") in ("assign", "revoke"):
-            yield frame.t, str(event["type"]), dict.fromkeys(event["partitions"], 0)
+        elif event.get("type") == "revoke":
+            yield frame.t, "revoke", dict.fromkeys(event["partitions"], 0)
         elif event.get("type") == "commit" and event.get("ok"):
             yield frame.t, "commit", {int(event["partition"]): int(event["offset"])}
 
@@ -156,6 +162,7 @@ class _Consumer:
         self.rank = rank
         self.processed: dict[int, int] = {}  # by partition of which it was handed anything: the offset that comes next
         self.committed: dict[int, int] = {}
+        self.seen: dict[int, int] = {}
         self.ahead: dict[int, int] = {}  # by partition: messages committed and not processed; below 0: the reverse
         self.lost = self.repeated = 0  # over all partitions
 
@@ -165,9 +172,10 @@ class _Consumer:
         done = [at for at, what, offsets in steps if what == "handed" or (what == "processed" and offsets)]
         since, ended = min(done, default=0), max([*done, died_at])
         for at, what, offsets in sorted(steps, key=lambda step: step[0]) if done else ():
-            until = min(max(at, since), ended)
-            told.append((until - since, self.lost, self.repeated))
-            since = until
+            if at > ended:
+                break
+            told.append((max(at, since) - since, self.lost, self.repeated))
+            since = max(at, since)
             for partition, offset in offsets.items():
                 self._take(what, partition, offset)
                 self._weigh(partition)
@@ -180,9 +188,13 @@ class _Consumer:
             self.committed.pop(partition, None)
         elif what == "handed":
             self.processed.setdefault(partition, offset)
-            self.committed.setdefault(partition, offset)
+            self.committed.setdefault(partition, max(offset, self.seen.get(partition, 0)))
         elif what == "commit":
             self.committed[partition] = offset
+        elif what == "seen":
+            self.seen[partition] = offset
+            if partition in self.committed:
+                self.committed[partition] = max(self.committed[partition], offset)
         elif what == "processed" and partition in self.processed:
             self.processed[partition] = max(self.processed[partition], offset)
 
@@ -196,10 +208,10 @@ class _Consumer:
 
 
 def _looked(looks: list[Event], *, early: bool) -> list[Step]:
-    """Looks as commits: each as late as it may have been made (its answer), or as early (the question before it)."""
+    """What was seen, as late as it may have been committed (its answer), or as early (the question before it)."""
     asked = [looks[0].at, *(look.at for look in looks)] if looks else []
     return [
-        (asked[number] if early else int(look.data["until"]), "commit", _numbered(look.data["offsets"]))
+        (asked[number] if early else int(look.data["until"]), "seen", _numbered(look.data["offsets"]))
         for number, look in enumerate(looks)
     ]
 

@@ -1,4 +1,4 @@
-"""Looks at the group's stored offsets from outside, while it reads, where a client does not tell of its own commits.
+"""Looks at the group's stored offsets from outside, while it reads and its library commits by itself.
 
 For `commit_window` alone: the judge does not read them, for an answer is a little younger than its question.
 """
@@ -6,23 +6,22 @@ For `commit_window` alone: the judge does not read them, for an answer is a litt
 import time
 from typing import TYPE_CHECKING
 
+from harness.commit_window import needs_looks, precise
+from harness.faults.base import MemberFault
+
 if TYPE_CHECKING:
     from harness.group import Group
 
 LOOK_S = 0.1
-SILENT = "aiokafka"
-"""The adapter of the library that tells nobody of its automatic commits."""
 
 
 class Looks:
-    """One for a group; it looks only where an application at work may be overtaken by such a commit."""
+    """One for a group. It looks only where that is of use, and where no fault may keep the broker from answering."""
 
     def __init__(self, group: "Group") -> None:
-        scenario = group.bench.scenario
-        commit = scenario.consumer.commit
-        automatic = commit is None or commit.mode == "auto"
-        silent = any(member.env.spec.client.adapter == SILENT for member in group.members)
-        self.wanted = silent and automatic and scenario.consumer.processing is not None
+        settings = group.bench.scenario.model_dump(include={"consumer", "record"})
+        answers = all(isinstance(fault, MemberFault) for fault in group.faults)
+        self.wanted = precise(settings) and needs_looks(settings) and answers
         self.looked_at = 0.0
 
     def turn(self, group: "Group", now: float) -> None:

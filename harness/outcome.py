@@ -35,9 +35,10 @@ def judge_run(run: RunDir) -> dict[str, Any]:
 
 def commit_window_of(run: RunDir, history: History) -> dict[str, Any] | None:
     """What a kill would have cost, from the consumers' own files; None where they are damaged or too coarse."""
-    if not commit_window.precise(run.meta.get("scenario_settings") or {}):
-        return None
+    settings = run.meta.get("scenario_settings") or {}
     looks = [event for event in recording.own_events(run.events)[0] if event.type == "seen"]
+    if not commit_window.precise(settings) or (commit_window.needs_looks(settings) and not looks):
+        return None
     try:
         tapes = [open_tape(run.history(stream.member)) for stream in history.streams]
         return commit_window.measure(history, tapes, looks)

@@ -104,6 +104,11 @@ def test_where_the_client_tells_of_no_commit_looks_prove_the_least(window) -> No
     assert window(*frames, looks=[(105, 120, None)]) == (0, 0, 11, 10)
 
 
+def test_what_others_commit_after_its_end_is_not_its_affair(window) -> None:
+    frames = [handed(100, 0, 10), within(110, 5)]
+    assert window(*frames, died_at=200, looks=[(105, 120, 0), (210, 220, 10)]) == (0, 0, 0, 0)
+
+
 def test_a_tape_without_messages_has_no_window(window) -> None:
     assert window(event(1, "member", member="c1", state="join")) is None
 

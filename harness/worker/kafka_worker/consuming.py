@@ -53,6 +53,7 @@ class Consumption:
         self._check_at = 0
         self._room = 1
         self._failed_commits = 0
+        self.joined = None  # as the client told when it was asked what it owns
 
     # ---- when it is over ---------------------------------------------------------------------------------------------
 
@@ -172,14 +173,25 @@ class Consumption:
 
     def due_to_observe(self):
         """Whether it is time to ask the client what it owns."""
-        return self.recorder is not None and now_ns() - self._owned_at >= ASSIGNMENT_INTERVAL_NS
+        overdue = self.recorder is not None and now_ns() - self._owned_at >= ASSIGNMENT_INTERVAL_NS
+        return overdue or (self.notes_offsets and self.has_rejoined())
+
+    def has_rejoined(self):
+        """Whether the client has joined its group anew since it was asked what it owns."""
+        joined = self.client.joined()
+        return joined is not None and joined != self.joined
 
     def observe(self):
-        """Ask what the client owns, and write what has changed. No listener: one would change what the client does."""
+        """Ask what the client owns, and write what has changed. No listener: one would change what the client does.
+
+        A client that was taken for dead and has joined anew may own what it owned before, and begins where its group
+        stands: that is another ownership.
+        """
+        anew = self.has_rejoined()
         owned = tuple(sorted(self.client.assignment()))
-        self._owned_at = now_ns()
-        lost = [partition for partition in self.owned if partition not in owned]
-        gained = [partition for partition in owned if partition not in self.owned]
+        self._owned_at, self.joined = now_ns(), self.client.joined()
+        lost = [partition for partition in self.owned if anew or partition not in owned]
+        gained = [partition for partition in owned if anew or partition not in self.owned]
         self.owned = owned
         if lost:
             self.event({"type": "revoke", "member": self.worker, "partitions": lost})

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from harness import script
 from harness.scenario_models import Keys, Messages, Milliseconds, Pause, Seconds
 
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network")
+KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network", "delete_records")
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
 
@@ -18,7 +18,7 @@ NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes"
 def name_of(kind: str, target: Any) -> str:
     """What a fault is called in events and words: `kill a`, `rebalance`, `network blackhole`."""
     if isinstance(target, dict):
-        return f"{kind} {next((name for name in NETWORK if name in target), '')}"
+        return " ".join([kind, *[name for name in NETWORK if name in target][:1]])
     return kind if target is True else f"{kind} {target}"
 
 
@@ -70,6 +70,18 @@ class Network(Keys):
     )
 
 
+class Deletion(Keys):
+    """Which records are deleted: exactly one of `before` and `share`."""
+
+    partition: Annotated[int, Field(ge=0, le=9_999)] | None = Field(
+        default=None, description="Of this partition; null: of all."
+    )
+    before: Messages | None = Field(default=None, description="All below this offset.")
+    share: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        default=None, description="So many per cent of the log, from its beginning."
+    )
+
+
 class Fault(Keys):
     """Something done to the group: exactly one of the kinds of fault, when `when` says."""
 
@@ -97,6 +109,9 @@ class Fault(Keys):
         default=None, description="The topic gets more partitions, so many in all."
     )
     network: Network | None = Field(default=None, description="The network between the consumers and the broker.")
+    delete_records: Deletion | None = Field(
+        default=None, description="The first records of the topic are deleted, as retention would."
+    )
     when: When = Field(description="What sets it off.")
     after_s: Pause = Field(default=0, description="So long it waits then.")
     restart_after_s: Pause | None = Field(

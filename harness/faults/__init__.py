@@ -4,6 +4,7 @@ from typing import Any
 
 from harness.faults.add_partitions import AddPartitions
 from harness.faults.base import Fault
+from harness.faults.delete_records import DeleteRecords
 from harness.faults.freeze import Freeze
 from harness.faults.join import Join
 from harness.faults.kill import Kill
@@ -24,6 +25,7 @@ KINDS: dict[str, type[Fault]] = {
     "subscription": Subscription,
     "add_partitions": AddPartitions,
     "network": Network,
+    "delete_records": DeleteRecords,
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.fault_models import KINDS, name_of
 from harness.scenario import Scenario
+from harness.scenario_models import Keys
 
 
 def schedule(scenario: Scenario) -> list[dict[str, Any]]:
@@ -13,8 +14,8 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
     for number, fault in enumerate(scenario.faults):
         kind = next(kind for kind in KINDS if getattr(fault, kind) is not None)
         target = getattr(fault, kind)
-        if fault.network is not None:
-            target = fault.network.model_dump(exclude_none=True)
+        if isinstance(target, Keys):
+            target = target.model_dump(exclude_none=True)
         when = fault.when.model_dump(exclude_none=True)
         if fault.when.random is not None:
             low, high = fault.when.random

@@ -117,6 +117,10 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         **_pictures(facts, spans, limits),
         "partitions": _shown(partitions, limits.partitions),
         "rebalances": _shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
+        "handed": ", ".join(
+            f"{member} {count(value)}"
+            for member, value in mapping(mapping(facts.metrics.get("group")).get("messages")).items()
+        ),
         "metrics": facts.metrics,
         "kill_cost": reading.kill_cost(facts.metrics),
         "producer_metrics": mapping(facts.metrics.get("producer")),
@@ -288,6 +292,7 @@ def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: row.get(key) for key in ("t_s", "duration_s", "legal_redelivery", "excess_redelivery")},
         "changed": len(changed) if isinstance(changed, list) else None,
+        "needed": integer(row.get("needed")),
         "stopped": ", ".join(f"{member} {figure(value)}" for member, value in stopped.items()),
         "first": ", ".join(f"{member} {figure(value, missing='never')}" for member, value in first.items()),
         "overlap_ms": max(overlaps, default=0),

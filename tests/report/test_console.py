@@ -101,6 +101,15 @@ def test_what_the_rebalances_of_the_group_cost(tmp_path: Path) -> None:
         "group      3 rebalances, longest 6.24 s, 48 legal re-deliveries, 1 excess re-delivery, idle: c4\n"
         in printed(tmp_path, files)
     )
+    files["metrics.json"]["group"] = {
+        **group,
+        "rebalances": [{}],
+        "moved": 7,
+        "needed": 5,
+        "messages": {"a": 1200, "b": 3},
+    }
+    told = "1 rebalance, longest 6.24 s, 7 partitions moved, 5 had to, 3 to 1,200 messages each, 48 legal"
+    assert told in " ".join(printed(tmp_path, files).split())
 
 
 @pytest.mark.parametrize("group", [None, {"rebalances": [], "longest_s": None}])

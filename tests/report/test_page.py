@@ -274,6 +274,7 @@ def test_rebalances_have_a_table_and_runs_without_them_none(tmp_path: Path) -> N
         "t_s": 3.5,
         "duration_s": 2.25,
         "changed_owner": [1, 3],
+        "needed": 1,
         "stopped_s": {"a": 1.5, "b": 2},
         "first_message_s": {"a": None, "b": 0.75},
         "overlap_ms": {"0": 20, "1": 4.5},
@@ -281,9 +282,10 @@ def test_rebalances_have_a_table_and_runs_without_them_none(tmp_path: Path) -> N
         "excess_redelivery": 0,
         "partitions": {"a": 3, "b": 1},
     }
-    files["metrics.json"]["group"] = {"rebalances": [row]}
+    files["metrics.json"]["group"] = {"rebalances": [row], "messages": {"a": 1200, "b": 3}}
     shown = read(tmp_path, files)
-    assert "partitions then 3.50 2.25 a 1.50, b 2.00 a never, b 0.75 2 20.0 48 0 a 3, b 1" in shown.text
+    assert "partitions then 3.50 2.25 a 1.50, b 2.00 a never, b 0.75 2 1 20.0 48 0 a 3, b 1" in shown.text
+    assert "Messages handed to each process: a 1,200, b 3." in shown.text
     assert not shown.open
 
 

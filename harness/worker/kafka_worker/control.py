@@ -90,6 +90,7 @@ class Control:
         self.send({"type": "phase", "phase": phase, "number": number, "stands": False})
 
     def _listen(self):
+        self._buffered()  # what came together with the first line
         while True:
             # Whether there is a `wake` is asked when it is called: the main thread may be about to set it.
             nagging = self.leaving and not self.quiet
@@ -103,11 +104,14 @@ class Control:
                 if line is None:
                     os._exit(EXIT_HARNESS_GONE)
                 self._command(json.loads(line.decode()))
-                while b"\n" in self._buffer:
-                    self._command(json.loads(self._read_line().decode()))
+                self._buffered()
             wake = self.wake
             if self.leaving and not self.quiet and wake is not None:
                 wake()
+
+    def _buffered(self):
+        while b"\n" in self._buffer:
+            self._command(json.loads(self._read_line().decode()))
 
     def _command(self, command):
         if command.get("cmd") == "stop":

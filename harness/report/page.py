@@ -123,6 +123,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
             for member, value in mapping(mapping(facts.metrics.get("group")).get("messages")).items()
         ),
         "metrics": facts.metrics,
+        "kill_cost": reading.kill_cost(facts.metrics),
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
         "stages": facts.rows(facts.metrics, "stages"),

@@ -63,7 +63,8 @@ class Admin:
         """Make a topic and wait until every partition is served, so that no client meets half a topic."""
         from confluent_kafka.admin import NewTopic
 
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
+        # -1: on as many nodes as the broker's own default says.
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config or {}))
         doing = f"creating topic {name}"
         self._result(doing, lambda client: client.create_topics([topic], request_timeout=self.timeout_s)[name])
         deadline = time.monotonic() + self.timeout_s
@@ -338,7 +339,7 @@ class Admin:
         return kind(
             "broker-refused",
             f"{self.connection['bootstrap']}: {doing}: {why}",
-            "See the broker's log in the run's folder (logs/broker.log).",
+            "See the broker's log in the run's folder (logs/broker*.log).",
         )
 
 

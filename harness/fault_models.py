@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from harness import script
-from harness.scenario_models import Keys, Messages, Milliseconds, Pause, Seconds
+from harness.scenario_models import Keys, Messages, Milliseconds, Partition, Pause, Seconds
 
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network")
+OF_THE_BROKER = ("restart_broker", "kill_broker", "move_leader", "move_coordinator")
+"""The kinds that are done to a node of the broker, or to what it leads."""
+KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network", *OF_THE_BROKER)
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
 
@@ -45,6 +47,11 @@ class When(Keys):
     number: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="With `phase`: the so-many-th time in a process; null: the first."
     )
+    member: str | None = Field(
+        default=None,
+        max_length=100,
+        description="With `phase`, where the fault is about no member: whose moment it is; null: the first one's.",
+    )
     s: Pause | None = Field(default=None, description="So many seconds after the consumers were started.")
     random: tuple[Pause, Pause] | None = Field(
         default=None, strict=False, description="As `s`, the second drawn from low..high by the seed."
@@ -70,8 +77,11 @@ class Network(Keys):
     )
 
 
+Node = Annotated[int, Field(ge=1, le=3)] | Literal["leader", "coordinator"]
+
+
 class Fault(Keys):
-    """Something done to the group: exactly one of the kinds of fault, when `when` says."""
+    """Something done to the group or to its broker: exactly one of the kinds of fault, when `when` says."""
 
     kill: str | None = Field(
         default=None, max_length=100, description="SIGKILL to this member's process. Without `members` it is called c."
@@ -97,13 +107,35 @@ class Fault(Keys):
         default=None, description="The topic gets more partitions, so many in all."
     )
     network: Network | None = Field(default=None, description="The network between the consumers and the broker.")
+    restart_broker: Node | None = Field(
+        default=None,
+        description="A node of the broker is stopped in an orderly way and started again: this one, or the one that "
+        "then is the `leader` of partition 0 (or of the first one of the member that `when` names), or the group's "
+        "`coordinator`.",
+    )
+    kill_broker: Node | None = Field(
+        default=None, description="SIGKILL to such a node; with `restart_after_s` it is started again."
+    )
+    move_leader: bool | Partition | None = Field(
+        default=None,
+        description="Another node becomes the leader of this partition; `true`: of partition 0 (or of the first one "
+        "of the member that `when` names).",
+    )
+    move_coordinator: bool | None = Field(
+        default=None, description="`true`: another node becomes the group's coordinator."
+    )
     when: When = Field(description="What sets it off.")
     after_s: Pause = Field(default=0, description="So long it waits then.")
     restart_after_s: Pause | None = Field(
         default=None,
         description="After a kill or a leave: so long until a new process of the member subscribes as the old one "
-        "did and reads to the end; null: there is none.",
+        "did and reads to the end; null: there is none. After `kill_broker`: so long until the node is started again; "
+        "null: it stays down.",
     )
-    for_s: Seconds | None = Field(default=None, description="How long it lasts: a freeze, or a fault of the network.")
+    for_s: Seconds | None = Field(
+        default=None,
+        description="How long it lasts: a freeze, or a fault of the network; how long a node is down, beside its own "
+        "stop and start, in `restart_broker`.",
+    )
     times: int = Field(default=1, ge=1, le=1_000, description="How often it happens.")
     every_s: Seconds | None = Field(default=None, description="With `times`: so long after the one before has ended.")

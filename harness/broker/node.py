@@ -214,7 +214,8 @@ def free_ports(count: int) -> list[int]:
     Below those that the kernel gives to outgoing connections, or one of these might sit on a node's port while the node
     is down; a client that tries to reach it there can even be connected with itself.
     """
-    draw, found = random.Random(), []
+    draw = random.Random()
+    found: list[int] = []
     with contextlib.ExitStack() as held:
         while len(found) < count:
             probe = held.enter_context(socket.socket())

@@ -5,13 +5,15 @@ A field's description is its row in the table of scenarios/README.md.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from harness import script
-from harness.scenario_models import Keys, Messages, Milliseconds, Partition, Pause, Seconds
+from harness.scenario_models import Keys, Messages, Milliseconds, Pause, Seconds
 
 OF_THE_BROKER = ("restart_broker", "kill_broker", "move_leader", "move_coordinator")
 """The kinds that are done to a node of the broker, or to what it leads."""
+NODES = ("leader", "coordinator")
+"""A node by what it is just then; else by its number."""
 KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network", *OF_THE_BROKER)
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
@@ -77,7 +79,16 @@ class Network(Keys):
     )
 
 
-Node = Annotated[int, Field(ge=1, le=3)] | Literal["leader", "coordinator"]
+# What may stand there is a check's business (`broker_checks`), in its own words.
+Node = Annotated[
+    Any,
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 3}, {"type": "string", "enum": list(NODES)}]}
+    ),
+]
+Led = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 0, "maximum": 9_999}]})
+]
 
 
 class Fault(Keys):
@@ -116,7 +127,7 @@ class Fault(Keys):
     kill_broker: Node | None = Field(
         default=None, description="SIGKILL to such a node; with `restart_after_s` it is started again."
     )
-    move_leader: bool | Partition | None = Field(
+    move_leader: Led | None = Field(
         default=None,
         description="Another node becomes the leader of this partition; `true`: of partition 0 (or of the first one "
         "of the member that `when` names).",

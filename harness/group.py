@@ -12,7 +12,7 @@ from harness import script
 from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, note_end, note_stored, start
 from harness.broker.admin import GroupView
 from harness.clients.pool import WorkerEnd
-from harness.faults.base import Fault, MemberFault
+from harness.faults.base import Fault
 from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
 
@@ -111,7 +111,7 @@ class Group:
 
     def _stands(self, member: Member) -> list[dict[str, Any]]:
         """The moments at which a member's process shall stand still for a fault."""
-        wanted = [fault.moment for fault in self.faults if isinstance(fault, MemberFault) and fault.wants(member)]
+        wanted = [fault.moment for fault in self.faults if fault.wants(member)]
         return [{"phase": moment[0], "number": moment[1]} for moment in wanted if moment is not None]
 
     def _listen(self, member: Member) -> None:

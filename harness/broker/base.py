@@ -21,11 +21,12 @@ Connection = dict[str, str | None]
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
 ABILITIES: Mapping[str, frozenset[str]] = {
-    "embedded": frozenset({"nodes", "restart", "kill", "proxy"}),
+    "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
     "docker": frozenset(),
     "external": frozenset(),
 }
-"""What a backend can do beyond running: have three nodes, end a node in order or by force, stand behind a proxy."""
+"""What a backend can do beyond running: have three nodes, end a node in order or by force, tell which requests a node
+has answered, stand behind a proxy."""
 
 
 class BrokerSettings(Protocol):
@@ -81,6 +82,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
 
     def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> "Outage":
         """End the node of this number, the first is 1; abilities `restart` and `kill`."""
+        ...
+
+    def request_log(self, number: int) -> Path:
+        """Where the node of this number writes the requests that it answered, see `witness`; ability `requests`."""
         ...
 
     @property

@@ -26,7 +26,8 @@ START_ATTEMPTS = 3
 FOLDER_PREFIX = "harness-kafka-"
 OWNER = "owner.pid"
 
-# Without its own shutdown hook, or the log ends before the broker does.
+# Without its own shutdown hook, or the log ends before the broker does. The log of requests is off until a fault needs
+# to know what clients ask for (`witness`).
 LOG4J2 = """\
 shutdownHook=disable
 appender.out.type=Console
@@ -35,12 +36,27 @@ appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=[%d] %p %m (%c)%n
 rootLogger.level=info
 rootLogger.appenderRef.out.ref=out
+appender.requests.type=File
+appender.requests.name=requests
+appender.requests.fileName=${sys:harness.requests}
+appender.requests.layout.type=PatternLayout
+appender.requests.layout.pattern=%m%n
+logger.requests.name=kafka.request.logger
+logger.requests.level=off
+logger.requests.additivity=false
+logger.requests.appenderRef.requests.ref=requests
 """
 RELOAD4J = """\
 log4j.rootLogger=INFO, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
+log4j.logger.kafka.request.logger=OFF, requests
+log4j.additivity.kafka.request.logger=false
+log4j.appender.requests=org.apache.log4j.FileAppender
+log4j.appender.requests.File=${harness.requests}
+log4j.appender.requests.layout=org.apache.log4j.PatternLayout
+log4j.appender.requests.layout.ConversionPattern=%m%n
 """
 
 
@@ -296,6 +312,9 @@ class EmbeddedBroker:
         self._outages.append(outage)
         self._playing.append(self._threads.submit(outage.play))
         return outage
+
+    def request_log(self, number: int) -> Path:
+        return self.nodes[number - 1].requests
 
     @property
     def outages(self) -> list[Outage]:

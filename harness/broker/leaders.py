@@ -1,4 +1,4 @@
-"""Who leads a topic's partitions and who coordinates a group, as the broker tells; and moving leadership to another node."""
+"""Who leads a topic's partitions and who coordinates a group, as the broker tells; and handing that to another node."""
 
 import contextlib
 import socket

@@ -59,6 +59,7 @@ class Node:
         self.log = log
         self.name = f"Kafka {build.kafka}" if alone else f"Kafka {build.kafka}, node {number},"
         self.folder = build.folder / str(number)
+        self.requests = self.folder / "requests.log"
         self.ports: dict[str, int] = {}
         self.settings: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
@@ -101,6 +102,7 @@ class Node:
             self.build.java.path,
             *flags,
             f"-Djava.io.tmpdir={folder / 'tmp'}",
+            f"-Dharness.requests={self.requests}",
             f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
             f"-Dlog4j.configuration=file:{folder / 'log4j.properties'}",
             "-cp",

@@ -1,9 +1,11 @@
-"""What is done to a group while it reads: one kind of fault a file, each with a proof that it had an effect."""
+"""What is done to a group, or its broker, while it reads: one kind of fault a file, each with a proof of its effect."""
 
 from typing import Any
 
 from harness.faults.add_partitions import AddPartitions
 from harness.faults.base import Fault
+from harness.faults.broker import TakeDown
+from harness.faults.broker_moves import MoveCoordinator, MoveLeader
 from harness.faults.freeze import Freeze
 from harness.faults.join import Join
 from harness.faults.kill import Kill
@@ -24,6 +26,10 @@ KINDS: dict[str, type[Fault]] = {
     "subscription": Subscription,
     "add_partitions": AddPartitions,
     "network": Network,
+    "restart_broker": TakeDown,
+    "kill_broker": TakeDown,
+    "move_leader": MoveLeader,
+    "move_coordinator": MoveCoordinator,
 }
 
 

@@ -39,6 +39,9 @@ def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     if kind == "kill_broker" and count == 1 and get(*path, "restart_after_s") is None:
         what = "the only node would never come back: set `restart_after_s`, or broker.nodes: 3"
         yield Finding(key, what, also=(("broker", "nodes"),))
+    if target == "coordinator" and get(*path, "during") == "produce":
+        what = "there is no group while messages are produced; leader, or the number of a node"
+        yield Finding(key, what, also=((*path, "during"),))
     if get("planted"):
         yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")
 

@@ -17,6 +17,8 @@ NODES = ("leader", "coordinator")
 KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network", *OF_THE_BROKER)
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
+WHILE_PRODUCING = ("network", "restart_broker", "kill_broker", "move_leader")
+"""Kinds that can be done while messages are produced."""
 
 
 def name_of(kind: str, target: Any) -> str:
@@ -38,7 +40,9 @@ class When(Keys):
         "all), or else to all.",
     )
     progress: Annotated[float, Field(gt=0, le=100)] | None = Field(
-        default=None, description="When so many per cent of all messages were handed over, to all members together."
+        default=None,
+        description="When so many per cent of all messages were handed over, to all members together; while they are "
+        "produced: were acked.",
     )
     phase: Literal["polled", "committing", "revoked", "assigned"] | None = Field(
         default=None,
@@ -54,18 +58,20 @@ class When(Keys):
         max_length=100,
         description="With `phase`, where the fault is about no member: whose moment it is; null: the first one's.",
     )
-    s: Pause | None = Field(default=None, description="So many seconds after the consumers were started.")
+    s: Pause | None = Field(
+        default=None, description="So many seconds after the consumers (or the producer) were started."
+    )
     random: tuple[Pause, Pause] | None = Field(
         default=None, strict=False, description="As `s`, the second drawn from low..high by the seed."
     )
 
 
 class Network(Keys):
-    """What happens to the consumers' connections: exactly one of these (and `jitter_ms` with `latency_ms`)."""
+    """What happens to the clients' connections: exactly one of these, and what may stand beside it."""
 
     latency_ms: Milliseconds | None = Field(default=None, description="Bytes come so much later, each way.")
     jitter_ms: Milliseconds | None = Field(
-        default=None, description="With `latency_ms`: up to so much later still, by chance."
+        default=None, description="With `latency_ms`: up to so much later still, drawn from the seed."
     )
     bandwidth_kb_s: Annotated[float, Field(gt=0, le=10_000_000)] | None = Field(
         default=None, description="At most so many kB (1000 bytes) a second, each connection, each way."
@@ -73,7 +79,11 @@ class Network(Keys):
     blackhole: Literal["both", "to_client", "to_broker"] | None = Field(
         default=None, description="Bytes that way are held back; connections stay open, and get them when it is over."
     )
-    cut: bool | None = Field(default=None, description="`true`: all connections are reset, once.")
+    cut: bool | None = Field(
+        default=None,
+        description="`true`: all connections are reset, once. With `blackhole`: at its end, so that what was held "
+        "never comes.",
+    )
     cut_after_bytes: Messages | None = Field(
         default=None, description="Each connection is reset once so many bytes went to its client, new ones too."
     )
@@ -92,7 +102,7 @@ Led = Annotated[
 
 
 class Fault(Keys):
-    """Something done to the group or to its broker: exactly one of the kinds of fault, when `when` says."""
+    """Something done to the group, the producer or the broker: exactly one of the kinds of fault, when `when` says."""
 
     kill: str | None = Field(
         default=None, max_length=100, description="SIGKILL to this member's process. Without `members` it is called c."
@@ -117,7 +127,7 @@ class Fault(Keys):
     add_partitions: Annotated[int, Field(ge=2, le=10_000)] | None = Field(
         default=None, description="The topic gets more partitions, so many in all."
     )
-    network: Network | None = Field(default=None, description="The network between the consumers and the broker.")
+    network: Network | None = Field(default=None, description="The network between the clients and the broker.")
     restart_broker: Node | None = Field(
         default=None,
         description="A node of the broker is stopped in an orderly way and started again: this one, or the one that "
@@ -134,6 +144,11 @@ class Fault(Keys):
     )
     move_coordinator: bool | None = Field(
         default=None, description="`true`: another node becomes the group's coordinator."
+    )
+    during: Literal["produce", "consume"] = Field(
+        default="consume",
+        description="Whether it is done while the messages are produced (only `network`, `restart_broker`, "
+        "`kill_broker`, `move_leader`), or while they are consumed.",
     )
     when: When = Field(description="What sets it off.")
     after_s: Pause = Field(default=0, description="So long it waits then.")

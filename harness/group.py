@@ -11,8 +11,8 @@ from typing import Any
 from harness import script
 from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, note_end, note_stored, start
 from harness.broker.admin import GroupView
-from harness.clients.pool import WorkerEnd
-from harness.faults.base import Fault
+from harness.clients.pool import Worker, WorkerEnd
+from harness.faults.base import Disturbance, all_done
 from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
 
@@ -26,7 +26,11 @@ ASK_S = 1
 class Group:
     """The members of one run, from the first one's start to the last one's end."""
 
-    def __init__(self, bench: Bench, members: list[Member], ends: Ends, faults: Sequence[Fault] = ()) -> None:
+    who, silence = "the group", "nobody was handed anything"
+
+    def __init__(
+        self, bench: Bench, members: list[Member], ends: Ends, faults: Sequence[Disturbance["Group"]] = ()
+    ) -> None:
         self.bench = bench
         self.members = members
         self.ends = ends
@@ -185,6 +189,26 @@ class Group:
     @property
     def deliveries(self) -> int:
         return sum(member.deliveries for member in self.members)
+
+    @property
+    def reached(self) -> int:
+        return self.deliveries
+
+    def in_vain(self) -> str | None:
+        """Why a fault that is about nobody in particular does not matter any more."""
+        scenario = self.bench.scenario
+        if self.deliveries < scenario.messages:
+            return None
+        commit = scenario.consumer.commit
+        if commit is not None and commit.mode == "none" and not scenario.members:
+            return "everything was read already, and nobody commits"
+        return all_done(self)
+
+    def owned(self, worker: Worker) -> frozenset[int]:
+        return self.view().members.get(worker.name, frozenset())
+
+    def unfinished(self) -> set[int]:
+        return {int(partition) for partition in self.lag()}
 
     def disturbed(self) -> None:
         """A fault has taken a member from the group: it may be long until the others get its partitions."""

@@ -145,7 +145,9 @@ def own_words(get: Lookup) -> list[str]:
         for at in _faults(get)
         for kind in KINDS
         for phase in ("injected", "healed")
-        if get("faults", at, kind) is not None and (phase == "injected" or kind in HEALED)
+        if get("faults", at, kind) is not None
+        and (phase == "injected" or kind in HEALED)
+        and get("faults", at, "during") != "produce"  # It is over before anybody listens.
     ]
     return [f"{name} closed" for name in names] + busy + raised + faults
 
@@ -304,7 +306,7 @@ def _passing(get: Lookup, path: KeyPath) -> Iterator[Finding]:
 def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     key = (*path, "network")
     given = [name for name in NETWORK if get(*key, name) is not None]
-    if len(given) != 1:
+    if len(given) != 1 and given != ["blackhole", "cut"]:
         yield Finding(key, f"exactly one of {', '.join(NETWORK)}, found {', '.join(given) or 'none'}")
     if get(*key, "jitter_ms") is not None and given and given != ["latency_ms"]:
         yield Finding((*key, "jitter_ms"), "only with `latency_ms`")
@@ -312,7 +314,7 @@ def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
         yield Finding((*key, "cut"), "true, or another fault of the network")
     if given == ["cut"] and get(*path, "for_s") is not None:
         yield Finding((*path, "for_s"), "a cut is over at once; leave it out")
-    if len(given) == 1 and given != ["cut"] and get(*path, "for_s") is None:
+    if given and given != ["cut"] and get(*path, "for_s") is None:
         yield Finding(path, f"network: {given[0]} needs `for_s`: how long it lasts")
     if get("planted"):
         yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")

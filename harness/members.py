@@ -97,7 +97,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     """Everybody who will consume, with their processes to come; nothing is started yet."""
     scenario = bench.scenario
     # Faults ask the broker about members, and it knows them by their clients' names.
-    named = bool(scenario.faults)
+    named = scenario.disturbed_while("consume")
     shared = {
         "group": bench.group,
         "batch": scenario.consumer.batch.model_dump(),
@@ -133,7 +133,9 @@ def _listens(scenario: Scenario) -> bool:
     commits_in_it = scenario.consumer.commit is not None and scenario.consumer.commit.mode == "in_revoke"
     # Whoever works for too long is taken for dead, and joins anew.
     works = scenario.consumer.processing is not None
-    return commits_in_it or works or bool(scenario.faults) or max(len(scenario.members or ()), size or 1) > 1
+    return (
+        commits_in_it or works or scenario.disturbed_while("consume") or max(len(scenario.members or ()), size or 1) > 1
+    )
 
 
 def _who(scenario: Scenario) -> list[tuple[str, list[Part], bool]]:

@@ -150,6 +150,9 @@ class Producer(Keys):
         default_factory=dict,
         description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
     )
+    rate: Messages | None = Field(
+        default=None, description="At most so many messages a second; null: as fast as it can."
+    )
     transactions: Transactions | None = Field(
         default=None, description="Write in transactions; only with the client `confluent-kafka`. null: without."
     )

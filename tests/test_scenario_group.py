@@ -191,7 +191,7 @@ WRONG = {
         "6:1: faults: expected a list, found 5",
     ],
     "faults: [5]": [
-        f"6:10: faults[0]: expected a block of keys ({KINDS_TOLD}, when, after_s, "
+        f"6:10: faults[0]: expected a block of keys ({KINDS_TOLD}, during, when, after_s, "
         "restart_after_s, for_s, times, every_s), found 5",
     ],
     "faults: [{join: c, when: {s: 1}}]": [
@@ -278,9 +278,12 @@ WRONG = {
         "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
         "found none",
     ],
-    "faults: [{network: {cut: true, blackhole: both}, when: {s: 1}}]": [
+    "faults: [{network: {cut: true, latency_ms: 5}, when: {s: 1}, for_s: 1}]": [
         "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
-        "found blackhole, cut",
+        "found latency_ms, cut",
+    ],
+    "faults: [{network: {cut: true, blackhole: both}, when: {s: 1}}]": [
+        "6:10: faults[0]: network: blackhole needs `for_s`: how long it lasts",
     ],
     "faults: [{network: {cut: true, jitter_ms: 5}, when: {s: 1}}]": [
         "6:32: faults[0].network.jitter_ms: only with `latency_ms`",

@@ -84,6 +84,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         """End the node of this number, the first is 1; abilities `restart` and `kill`."""
         ...
 
+    def restore(self) -> None:
+        """Have all nodes up again, and wait for it."""
+        ...
+
     def request_log(self, number: int) -> Path:
         """Where the node of this number writes the requests that it answered, see `witness`; ability `requests`."""
         ...

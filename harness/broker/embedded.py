@@ -313,6 +313,12 @@ class EmbeddedBroker:
         self._playing.append(self._threads.submit(outage.play))
         return outage
 
+    def restore(self) -> None:
+        """A node that was down for good comes back too. What goes wrong `alive` tells."""
+        for outage in self.outages:
+            outage.bring_back()
+        wait(self._playing)
+
     def request_log(self, number: int) -> Path:
         return self.nodes[number - 1].requests
 

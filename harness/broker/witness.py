@@ -13,7 +13,7 @@ from typing import Any
 from harness.broker.admin import Admin
 
 LOGGER = "kafka.request.logger"
-FETCH = 1
+PRODUCE, FETCH = 0, 1
 BEGIN = b"Completed request:"
 
 
@@ -60,6 +60,19 @@ def fetched(request: dict[str, Any], topic: str, topic_id: str, partition: int) 
         if one.get("topicId") == topic_id or one.get("topic") == topic:
             for part in one["partitions"]:
                 if part["partitionIndex"] == partition and part["recordsSizeInBytes"] > 0:
+                    return str(header["clientId"]), int(part["recordsSizeInBytes"])
+    return None
+
+
+def produced(request: dict[str, Any], topic: str, topic_id: str, partition: int) -> tuple[str, int] | None:
+    """Who wrote how many bytes into this partition."""
+    header = request["requestHeader"]
+    if header["requestApiKey"] != PRODUCE:
+        return None
+    for one in request["request"]["topicData"]:
+        if one.get("topicId") == topic_id or one.get("name") == topic:
+            for part in one["partitionData"]:
+                if part["index"] == partition:
                     return str(header["clientId"]), int(part["recordsSizeInBytes"])
     return None
 

@@ -15,6 +15,8 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
         target = getattr(fault, kind)
         if fault.network is not None:
             target = fault.network.model_dump(exclude_none=True)
+            if fault.network.jitter_ms is not None:
+                target["seed"] = f"{scenario.seed}:jitter:{number}"
         when = fault.when.model_dump(exclude_none=True)
         if fault.when.phase is not None and kind in OF_THE_BROKER:
             when.setdefault("member", _first_member(scenario))
@@ -27,6 +29,7 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
                 "fault": name_of(kind, target),
                 "kind": kind,
                 "target": target,
+                "during": fault.during,
                 "when": when,
                 "after_s": fault.after_s,
                 "restart_after_s": fault.restart_after_s,

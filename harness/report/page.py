@@ -193,6 +193,7 @@ def _broker_line(broker: dict[str, Any]) -> str:
     line = f"Apache Kafka {kafka}" if kafka else ""
     line += f", {nodes} nodes" if line and nodes > 1 else ""
     line += f", {backend}" if line and backend else backend
+    line += ", behind a proxy" if line and broker.get("proxied") is True else ""
     return f"{line}, on Java {java.removeprefix('Java ')}" if line and java else line
 
 

@@ -287,5 +287,8 @@ class Producer(ProducerParts):
             self.loop.run_until_complete(asyncio.wait(futures, timeout=timeout_s))
         return sum(not future.done() for future in futures)
 
+    def rest(self, seconds):
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
     def close(self):
         self.loop.run_until_complete(asyncio.wait_for(self._producer.stop(), 10))

@@ -316,6 +316,11 @@ class Producer(ProducerParts):
         )
         return acked, failures
 
+    def rest(self, seconds):
+        """Its answers come only when it is asked for them."""
+        super().rest(seconds)
+        self._producer.poll(0)
+
     def flush(self, timeout_s):
         return self._producer.flush(timeout_s)
 

@@ -117,6 +117,10 @@ class ProducerParts:
     def prepare(self):
         """Called before the intents of the next `send` are written."""
 
+    def rest(self, seconds):
+        """Let time pass."""
+        time.sleep(seconds)
+
 
 BEFORE_JOINING = ("wait", "sleep", "tell")
 JOINING = ("subscribe", "assign")

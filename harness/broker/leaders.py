@@ -76,11 +76,12 @@ def _read(channel: socket.socket, count: int) -> bytes:
 
 
 def offsets_partition(group: str, partitions: int) -> int:
-    """The partition of the offsets topic whose leader coordinates a group: Java's hash of its name."""
+    """The partition of the offsets topic whose leader coordinates a group: by Java's hash of its name, without sign."""
     number = 0
-    for letter in group.encode("utf-16-be")[1::2] if group.isascii() else ():
-        number = (31 * number + letter) & 0xFFFFFFFF
-    return (number & 0x7FFFFFFF) % partitions
+    for letter in group:
+        number = (31 * number + ord(letter)) & 0xFFFFFFFF
+    signed = number - (1 << 32) if number >= 1 << 31 else number
+    return abs(signed) % partitions
 
 
 def move_leader(admin: Admin, topic: str, partition: int, *, to: int) -> None:

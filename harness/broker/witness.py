@@ -54,7 +54,8 @@ class Witness:
 def fetched(request: dict[str, Any], topic: str, topic_id: str, partition: int) -> tuple[str, int] | None:
     """Who was handed how many bytes of this partition; None: nobody any, or it is something else."""
     header = request["requestHeader"]
-    if header["requestApiKey"] != FETCH or _copies(request["request"]):
+    # Of requests that are not a client's, such as the quorum's own fetches, Kafka tells in a text of its own.
+    if header["requestApiKey"] != FETCH or not isinstance(request["request"], dict) or _copies(request["request"]):
         return None
     for one in request["response"]["responses"]:
         if one.get("topicId") == topic_id or one.get("topic") == topic:
@@ -85,7 +86,6 @@ def _copies(body: dict[str, Any]) -> bool:
 def about_group(request: dict[str, Any], group: str) -> tuple[str, str] | None:
     """Who asked what about a group, such as `OFFSET_COMMIT`; None: it is about something else."""
     header, body = request["requestHeader"], request["request"]
-    # Of requests that are not its business to explain Kafka tells in a text of its own.
     if not isinstance(body, dict) or body.get("groupId") != group:
         return None
     return str(header["clientId"]), str(header["requestApiKeyName"])

@@ -142,7 +142,10 @@ class MoveCoordinator(Move):
     def choose(self, work: Work) -> str | None:
         bench = work.bench
         self.topic = OFFSETS_TOPIC
-        self.moves = offsets_partition(bench.group, len(leaders(bench.admin, OFFSETS_TOPIC)))
+        led = leaders(bench.admin, OFFSETS_TOPIC)
+        self.moves = offsets_partition(bench.group, len(led))
+        if led[self.moves].leader != coordinator(bench.admin, bench.group):
+            return "nobody coordinated the group then"
         if not any(member.worker is not None and work.owned(member.worker) for member in work.members):
             return "nobody of the group owned a partition then"
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.broker.base import ABILITIES
 from harness.fault_models import NODES
-from harness.scenario_file import KeyPath
+from harness.scenario_file import KeyPath, near
 from harness.scenario_findings import Finding, Lookup, described
 
 NEEDS = {"restart_broker": "restart", "kill_broker": "kill", "move_leader": "requests", "move_coordinator": "requests"}
@@ -52,7 +52,8 @@ def _node(key: KeyPath, target: Any, count: int | None) -> Iterator[Finding]:
             there = "there is 1" if count == 1 else f"there are {count}, from 1"
             yield Finding(key, f"there is no node {target}; {there}", also=(("broker", "nodes"),))
     elif target not in NODES:
-        yield Finding(key, f"expected the number of a node, {' or '.join(NODES)}, found {described(target)}")
+        meant = near(target, NODES) if isinstance(target, str) else ""
+        yield Finding(key, f"expected the number of a node, {' or '.join(NODES)}, found {described(target)}{meant}")
 
 
 def _partition(get: Lookup, key: KeyPath, target: Any) -> Iterator[Finding]:

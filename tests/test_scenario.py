@@ -19,7 +19,7 @@ def test_defaults(write):
         "client": "kafka-python==2.0.2",
         "api": "poll",
         "security": "mutual_tls",
-        "broker": {"backend": "auto", "kafka": "4.3.1", "heap_mb": 512, "start_timeout_s": 60},
+        "broker": {"backend": "auto", "kafka": "4.3.1", "nodes": 1, "heap_mb": 512, "start_timeout_s": 60},
         "partitions": 4,
         "messages": 1000,
         "size_bytes": 100,

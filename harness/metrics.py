@@ -41,6 +41,7 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
         "producer": made,
         "recording": {"mode": scenario.get("record"), "note": _recording_note(scenario.get("record"))},
         "group": group_costs(history),
+        "faults": _faults(history),
         "worst_stall_s": _worst_stall_s(history),
         "timeline": _timeline(history),
         "marks": _marks(history),
@@ -108,6 +109,22 @@ def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np
     for start, end, count in zip(since[long], until[long], counts[long], strict=True):
         bins += np.diff(np.clip((edges - start) / (end - start), 0, 1)) * count
     return bins
+
+
+def _faults(history: History) -> list[dict[str, Any]]:
+    """What was done on purpose, each time: when it began and was undone, its last proved effect, or why it had none."""
+    rows: list[dict[str, Any]] = []
+    running: dict[str, dict[str, Any]] = {}
+    for event in history.faults:
+        name, phase, at_s = str(event.data["fault"]), event.data["phase"], round((event.at - history.began) / 1e9, 3)
+        if phase == "injecting" or name not in running:
+            running[name] = {"t_s": at_s, "until_s": None, "fault": name, "effect": None, "why": None}
+            rows.append(running[name])
+        row = running[name]
+        row["effect"] = event.data.get("effect") or row["effect"]
+        row["why"] = event.data.get("why") or row["why"]
+        row["until_s"] = at_s if phase == "healed" else row["until_s"]
+    return rows
 
 
 def _marks(history: History) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def network(target: dict[str, Any], *, s: float, for_s: float | None) -> Network
 def group_of(proxy: Told, faults: list[Network], events: list[dict[str, Any]]) -> Any:
     bench = SimpleNamespace(
         broker=SimpleNamespace(proxy=proxy),
-        scenario=SimpleNamespace(messages=100, size_bytes=100, partitions=4),
+        scenario=SimpleNamespace(messages=100, size_bytes=100, partitions=4, members=None, restarts=None),
         journal=SimpleNamespace(write=lambda _, **event: events.append(event)),
     )
     quiet = {"disturbed": lambda: None, "tell": lambda _: None, "in_vain": lambda: None, "application_s": 0.0}
@@ -87,7 +87,7 @@ def played(proxy: Told, faults: list[Network], **how: Any) -> list[tuple[str, st
         (COMMIT, "5 bytes, 1 commit among them, were held back, on 1 connection"),
         (MESSAGES, "5 bytes, 1 answer with messages among them, were held back, on 1 connection"),
         (ACK, "5 bytes, 1 answer to a produce request among them, were held back, on 1 connection"),
-        (SEALED, "5 bytes, 1 encrypted piece as large as a message among them, were held back, on 1 connection"),
+        (SEALED, "5 bytes, 1 encrypted record as large as a message among them, were held back, on 1 connection"),
     ],
 )
 def test_one_that_meets_a_message_or_a_commit_is_proved_by_it(frame: Frame, words: str) -> None:
@@ -110,6 +110,19 @@ def test_silence_under_it_proves_it_and_is_told() -> None:
     assert healing == "5 bytes were held back, on 1 connection; nobody was handed anything for 2.0 s"
 
 
+@pytest.mark.parametrize("other", [{"members": {"a": None}}, {"restarts": 1}, {}])
+def test_silence_that_something_else_may_explain_proves_nothing(other: dict[str, Any]) -> None:
+    hole, events = network({"blackhole": "both"}, s=0.5, for_s=2), list[dict[str, Any]]()
+    faults: list[Any] = [hole] if other else [hole, SimpleNamespace()]
+    proxy = Told()
+    group = group_of(proxy, faults, events)
+    vars(group.bench.scenario).update(other)
+    for tenth in range(40):
+        proxy.counted = held(HEARTBEAT)
+        hole.turn(group, tenth / 10)
+    assert [event["effect"] for event in events if event["phase"] == "injected"] == [None]
+
+
 def test_silence_in_which_no_byte_was_met_proves_nothing() -> None:
     hole = network({"blackhole": "both"}, s=0.5, for_s=2)
     nothing = "it has met no connection: nothing was late, held back or reset"
@@ -117,12 +130,19 @@ def test_silence_in_which_no_byte_was_met_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("carried", "proved"), [([MESSAGES], True), ([COMMIT], True), ([HEARTBEAT, EMPTY], False), ([], False)]
+    ("carried", "words"),
+    [
+        ([MESSAGES, COMMIT], "1 connection was reset that had carried commits and messages"),
+        ([ACK], "1 connection was reset that had carried messages"),
+        ([HEARTBEAT, EMPTY], None),
+        ([], None),
+    ],
 )
-def test_a_reset_matters_where_the_connection_had_carried_something(carried: list[Frame], *, proved: bool) -> None:
+def test_a_reset_matters_where_the_connection_had_carried_something(carried: list[Frame], words: str | None) -> None:
     by = Count(cut=1, connections={1}, carried=carried)
     ((_, effect, why),) = played(Told(), [network({"cut_after_bytes": 9}, s=0, for_s=2)], bites_at=1, by=by)
-    assert (effect == "1 connection was reset", why is None) == (proved, proved)
+    assert effect == words
+    assert why == (None if words else "1 connection was reset, and none had carried a message or a commit")
 
 
 def test_a_cut_comes_at_once_and_once() -> None:
@@ -138,7 +158,8 @@ def test_a_hole_that_ends_in_a_cut_loses_what_it_held_and_is_proved_by_that_alon
         by.carried = [MESSAGES]
         events = events_of(proxy, [network({"blackhole": "to_client", "cut": True}, s=0, for_s=2)], bites_at=1, by=by)
         told = [event["effect"] for event in events if event["phase"] == "healing"]
-        words = "5 bytes, 1 answer to a produce request among them, never came and 1 connection was reset"
+        words = "5 bytes, 1 answer to a produce request among them, never came and 1 connection was reset that had "
+        words += "carried messages"
         assert told == [words if proved else None]
         assert proxy.cuts == 1
         assert proxy.rules == [Rule(blackhole="to_client"), Rule()]

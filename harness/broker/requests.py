@@ -1,7 +1,8 @@
 """Pure: which of Kafka's requests and answers the bytes of one connection belong to.
 
 In plaintext each request begins with its size, its kind and a number, and each answer with its size and the number of
-its request. Encrypted bytes tell only how many they are: each piece of them is one `sealed` frame.
+its request. Of TLS only the records and their sizes can be seen: each is a `sealed` frame, but for those of the
+handshake, which are among the first bytes of each way.
 """
 
 from dataclasses import dataclass, field
@@ -11,16 +12,19 @@ Way = Literal["to_client", "to_broker"]
 
 KINDS = {0: "produce", 1: "fetch", 8: "commit", 12: "heartbeat", 28: "commit"}
 HEAD_BYTES: dict[Way, int] = {"to_broker": 12, "to_client": 8}
-HANDSHAKE = b"\x16"
+RECORD_HEAD_BYTES = 5
+HANDSHAKE, APPLICATION_DATA = 0x16, 0x17
+HANDSHAKE_BYTES = 8192
+"""From TLS 1.3 on most of a handshake, certificates and tickets, looks like data. It is far smaller than this."""
 OPEN_AT_MOST = 10_000
 """Requests without an answer that are remembered; a producer with acks=0 gets none."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One request (`to_broker`) or one answer (`to_client`)."""
+    """One request (`to_broker`) or one answer (`to_client`); or one record of TLS."""
 
-    kind: str  # of the request, for its answer too; `other` for those that no fault is about
+    kind: str  # of the request, for its answer too; `sealed`; `other` for those that no fault is about
     way: Way
     number: int  # among its connection's frames of that way
     size: int  # in bytes
@@ -34,6 +38,7 @@ class _OneWay:
     frame: Frame | None = None
     left: int = 0  # bytes still to come of the frame
     count: int = 0
+    passed: int = 0  # bytes so far
 
 
 @dataclass
@@ -47,11 +52,8 @@ class Talk:
     def heard(self, way: Way, data: bytes) -> list[Frame]:
         """The frames that a piece of one way holds bytes of. The client speaks first."""
         if self.sealed is None:
-            self.sealed = data[:1] == HANDSHAKE
+            self.sealed = data[0] == HANDSHAKE
         state, found, at = self._ways[way], list[Frame](), 0
-        if self.sealed:
-            state.count += 1
-            return [Frame("sealed", way, state.count, len(data))]
         while at < len(data):
             if not state.left:
                 at = self._begin(way, data, at)
@@ -59,18 +61,25 @@ class Talk:
                 found.append(state.frame)
             step = min(state.left, len(data) - at)
             at, state.left = at + step, state.left - step
+        state.passed += len(data)
         return found
 
     def _begin(self, way: Way, data: bytes, at: int) -> int:
         """Take the head of the next frame, as far as it has come. Returns where the rest of it begins."""
-        state, needed = self._ways[way], HEAD_BYTES[way]
+        state, needed = self._ways[way], RECORD_HEAD_BYTES if self.sealed else HEAD_BYTES[way]
         more = data[at : at + needed - len(state.head)]
         state.head, state.frame = state.head + more, None
         if len(state.head) == needed:
-            size = int.from_bytes(state.head[:4], "big")
             state.count += 1
-            state.frame = Frame(self._kind(way, state.head), way, state.count, size)
-            state.left, state.head = max(0, size + 4 - needed), b""
+            if self.sealed:
+                size = state.left = int.from_bytes(state.head[3:], "big")
+                is_data = state.head[0] == APPLICATION_DATA and state.passed >= HANDSHAKE_BYTES
+                kind = "sealed" if is_data else "other"
+            else:
+                size = int.from_bytes(state.head[:4], "big")
+                state.left = max(0, size + 4 - needed)
+                kind = self._kind(way, state.head)
+            state.frame, state.head = Frame(kind, way, state.count, size), b""
         return at + len(more)
 
     def _kind(self, way: Way, head: bytes) -> str:

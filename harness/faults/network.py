@@ -2,8 +2,9 @@
 
 It bit if something was left to do when it began, and it then met what matters: messages on their way (a produce
 request, its answer, a fetch's answer that holds some), a commit, or, to be reset, a connection that had carried
-those. A heartbeat alone does not count, nor an empty answer. Where bytes are encrypted, a piece as large as a message
-stands for one. It also bit if it met any bytes, and nobody got on for much longer than is usual. Two at one time
+those. A heartbeat alone does not count, nor an empty answer. Where bytes are encrypted, a record as large as a message
+stands for one. It also bit if it met any bytes, and nobody got on for much longer than is usual, where nothing else
+explains it. Two at one time
 would share the proxy's one rule and its counts, so that one would prove the other: the second is not done.
 """
 
@@ -29,10 +30,11 @@ WORDS = {
     ("fetch", "to_client"): ("answer with messages", "answers with messages"),
     ("commit", "to_broker"): ("commit", "commits"),
     ("commit", "to_client"): ("answer to a commit", "answers to commits"),
-    ("sealed", "to_broker"): ("encrypted piece as large as a message", "encrypted pieces as large as a message"),
-    ("sealed", "to_client"): ("encrypted piece as large as a message", "encrypted pieces as large as a message"),
+    ("sealed", "to_broker"): ("encrypted record as large as a message", "encrypted records as large as a message"),
+    ("sealed", "to_client"): ("encrypted record as large as a message", "encrypted records as large as a message"),
 }
 """One and many of a frame that matters."""
+CARRIED = {"commit": "commits", "sealed": "encrypted records as large as a message"}
 
 
 class Network(Disturbance[Work]):
@@ -86,7 +88,7 @@ class Network(Disturbance[Work]):
     def _stalled(self, work: Work, count: Count) -> bool:
         """Whether silence that only it explains shows its effect."""
         usual_s = max(STALL_S, 2 * self.pace.before_s + work.application_s)
-        return bool(count.connections) and self._left(work) and self.pace.under_s > usual_s
+        return bool(count.connections) and steady(work) and self._left(work) and self.pace.under_s > usual_s
 
     def _left(self, work: Work) -> bool:
         return work.reached < work.bench.scenario.messages
@@ -145,6 +147,12 @@ def _proxy(work: Work) -> "Proxy":
     return proxy
 
 
+def steady(work: Work) -> bool:
+    """Whether nothing but the network keeps them from getting on: no script, no restart, no other fault."""
+    scenario = work.bench.scenario
+    return not scenario.members and scenario.restarts is None and all(isinstance(f, Network) for f in work.faults)
+
+
 def occupied(work: Work) -> str | None:
     """Why the proxy cannot be told anything else now."""
     other = next((fault for fault in work.faults if isinstance(fault, Network) and fault.at_work), None)
@@ -188,10 +196,17 @@ def in_words(count: Count, least: int) -> str:
         fate = "never came" if count.cut else "were held back"
         told.append(f"{count.held_bytes:,} bytes{what} {fate}")
     if count.cut:
-        told.append("1 connection was reset" if count.cut == 1 else f"{count.cut} connections were reset")
+        told.append(_resets(count, least))
     number = len(count.connections)
     where = "" if count.cut == number else f", on {number} connection{'s' if number > 1 else ''}"
     return " and ".join(told) + where
+
+
+def _resets(count: Count, least: int) -> str:
+    """`2 connections were reset that had carried commits and messages`."""
+    told = "1 connection was reset" if count.cut == 1 else f"{count.cut} connections were reset"
+    kinds = sorted({CARRIED.get(frame.kind, "messages") for frame in count.carried if matters(frame, least)})
+    return f"{told} that had carried {' and '.join(kinds)}" if kinds else told
 
 
 def _what_mattered(count: Count, least: int) -> str:

@@ -35,6 +35,7 @@ COLOURS = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
 SPANS_SHOWN = 3
 REASONS_SHOWN = 4
 ERRORS_SHOWN = 4
+FAULTS_SHOWN = 4
 LABEL_WIDTH = 11
 
 
@@ -95,11 +96,22 @@ def _found(facts: Facts) -> list[tuple[str, str, str]]:
 def _rest(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
     group = _group(facts)
     return [
+        *_faults(facts),
         *([("group", group, "")] if group else []),
         ("speed", _speed(facts), ""),
         ("stages", _stages(facts), ""),
         ("report", str(run / "report.html"), ""),
     ]
+
+
+def _faults(facts: Facts) -> list[tuple[str, str, str]]:
+    """What was done on purpose, and what it did."""
+    lines: list[tuple[str, str, str]] = []
+    for row in facts.rows(facts.metrics, "faults"):
+        effect, why = text(row.get("effect")), text(row.get("why"))
+        told = f"{text(row.get('fault'))}: {effect or ('no effect: ' + why if why else 'no effect')}"
+        lines.append(("faults" if not lines else "", told, "" if effect else "yellow"))
+    return _first(lines, FAULTS_SHOWN, "faults")
 
 
 def _group(facts: Facts) -> str:

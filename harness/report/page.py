@@ -116,6 +116,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         ),
         **_pictures(facts, spans, limits),
         "partitions": _shown(partitions, limits.partitions),
+        "faults": _shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
         "rebalances": _shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
         "metrics": facts.metrics,
         "producer_metrics": mapping(facts.metrics.get("producer")),
@@ -280,6 +281,12 @@ def since_first_event(t_ns: Any) -> str:
     """A moment in seconds since the first event of the histories, to the millisecond."""
     moment = integer(t_ns)
     return "" if moment is None else f"{moment / 1e9:.3f} s"
+
+
+def _fault(row: dict[str, Any], short: Any) -> dict[str, Any]:
+    effect, why = text(row.get("effect")), text(row.get("why"))
+    told = effect or (f"none: {why}" if why else "none")
+    return {**{key: row.get(key) for key in ("t_s", "until_s")}, "fault": short(row.get("fault")), "told": short(told)}
 
 
 def _rebalance(row: dict[str, Any]) -> dict[str, Any]:

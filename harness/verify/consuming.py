@@ -324,8 +324,13 @@ def _in_flight(
     ownership: Ownership, commit: Commit | None, in_vain: Rows, earlier: list[Ownership], produced: Produced
 ) -> list[Finding]:
     """What died unprocessed in an earlier owner's hands while a commit covered it, settled by its next owner."""
+    if commit is None or commit.offset is None or not len(in_vain):
+        return []
     start = _start(ownership, commit, produced)
-    if start is None or commit is None or commit.offset is None or not len(in_vain):
+    # Whenever the start of the log overtook the commit: wherever the owner began, it was not before this.
+    if start is None and produced.log_end is not None and commit.offset < produced.log_end[0]:
+        start = commit.offset
+    if start is None:
         return []
     handed = NOTHING
     for other in earlier:

@@ -139,9 +139,9 @@ security: plaintext
 partitions: 1
 messages: 200
 size_bytes: 100
-drain: {idle_s: 2}
+drain: {idle_s: 4}
 consumer:
-  batch: {max_records: 50, timeout_ms: 200}
+  batch: {max_records: 50}
   processing:
     fails: {at: 80, where: deserializer}
 """

@@ -108,3 +108,11 @@ def test_without_rebalances_there_is_no_line_of_the_group(tmp_path: Path, group:
     files = runs.passed()
     files["metrics.json"]["group"] = group
     assert "group" not in printed(tmp_path, files)
+
+
+def test_what_faults_did_and_which_did_nothing(tmp_path: Path) -> None:
+    files = runs.passed()
+    bit = {"fault": "network cut", "effect": "1 connection was reset", "why": None}
+    files["metrics.json"]["faults"] = [bit, bit | {"effect": None, "why": "all was read"}]
+    shown = printed(tmp_path, files)
+    assert "faults     network cut: 1 connection was reset\n           network cut: no effect: all was read\n" in shown

@@ -285,3 +285,15 @@ def test_rebalances_have_a_table_and_runs_without_them_none(tmp_path: Path) -> N
     shown = read(tmp_path, files)
     assert "partitions then 3.50 2.25 a 1.50, b 2.00 a never, b 0.75 2 20.0 48 0 a 3, b 1" in shown.text
     assert not shown.open
+
+
+def test_faults_have_a_table_with_their_effects_and_runs_without_them_none(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "What was done on purpose" not in read(tmp_path, files).text
+    bit = {"t_s": 1.5, "until_s": 3.5, "fault": "network blackhole", "effect": "5 bytes <never> came", "why": None}
+    files["metrics.json"]["faults"] = [bit, bit | {"effect": None, "why": "all was read", "until_s": None}]
+    files["run.json"]["broker"]["proxied"] = True
+    shown = read(tmp_path, files)
+    assert "1.50 3.50 network blackhole 5 bytes <never> came 1.50 – network blackhole none: all was read" in shown.text
+    assert ", behind a proxy" in shown.text
+    assert not shown.open

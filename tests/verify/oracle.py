@@ -160,16 +160,23 @@ def in_flight(holders: list[Delivery], facts: Facts) -> bool:
     owners = [delivery.hold for delivery in holders if delivery.hold is not None]
     if not owners or any(owner.ended is None for owner in owners):
         return False
-    offset = holders[0].offset
+    partition, offset = holders[0].partition, holders[0].offset
     last = max(owner.began for owner in owners)
     return any(
-        hold.partition == holders[0].partition
-        and hold.began > last
-        and hold.commit is not None
-        and hold.commit > offset
-        and (hold.start() or 0) > offset
+        hold.partition == partition and hold.began > last and (hold.commit or 0) > offset and past(hold, offset, facts)
         for hold in facts.holds
     )
+
+
+def past(hold: Hold, offset: int, facts: Facts) -> bool:
+    """Whether it began behind an offset that its commit covered. One that was handed nothing, with a commit behind the
+    log's end, may have gone back to the log's start; with one that the log's start has overtaken it did not."""
+    if hold.partition not in facts.ends:
+        return (hold.start() or 0) > offset
+    start = began(hold, facts)
+    if start is None:
+        return (hold.commit or 0) < facts.ends[hold.partition]
+    return start > offset
 
 
 def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *, torn: bool) -> str:

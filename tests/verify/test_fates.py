@@ -14,6 +14,7 @@ from tests.verify.facts import (
     log,
     log_end,
     nacked,
+    processed,
     revoke,
     seen,
     sent,
@@ -207,6 +208,16 @@ def test_in_flight_of_an_owner_that_still_lives_is_delivered() -> None:
     rest = assign("c2", at=2) + handled("c2", 2) + drained() + log(0, 1, 2)
     assert verdict_of(begin, rest)["fates"]["committed_ahead"] == 0
     assert verdict_of(begin, revoke("c1"), rest)["fates"]["committed_ahead"] == 1
+
+
+def test_in_flight_below_a_commit_that_the_start_of_the_log_has_overtaken() -> None:
+    """Records were deleted up to 9; wherever c2 begins, it is not before the commit. Behind the log's end it may be."""
+    begin = acked(3) + assign("c1") + deliver("c1", 3)
+    for group, start, end, lost in ((4, 9, 14, 1), (4, 4, 14, 1), (9, 3, 4, 0)):
+        rest = commit("c1", group) + ended("c1") + assign("c2") + drained() + log_end(end, start=start)
+        here = entry(3, 3) if start == 3 else []
+        verdict = verdict_of(begin, processed("c1", 2), here, rest)
+        assert verdict["committed_ahead_of"]["in_flight"] == lost, (group, start)
 
 
 def test_illegal_start() -> None:

@@ -336,12 +336,12 @@ def test_an_accounting_that_does_not_add_up_is_told() -> None:
 
 
 def test_what_is_told_is_limited_and_what_is_left_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "SPANS_AT_MOST", 3)
+    monkeypatch.setattr(evidence, "SPANS_AT_MOST", 2)
     monkeypatch.setattr(evidence, "OWNERSHIPS_AT_MOST", 1)
     begin = acked(*range(6)) + acked(*range(6), partition=1) + assign("c1", 0, 1, at=0)
     gaps = deliver("c1", 1, 3, 5) + deliver("c1", 1, 3, 5, partition=1)
     found = verdict_of(begin, gaps, drained(), log(*range(6)), log(*range(6), partition=1), partitions=2)
-    assert (len(found["spans"]), found["spans_left_out"], len(found["ownerships"])) == (3, 3, 1)
+    assert (len(found["spans"]), found["spans_left_out"], len(found["ownerships"])) == (2, 4, 1)
 
 
 def test_times_that_nobody_knows_are_none() -> None:

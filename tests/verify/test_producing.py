@@ -105,6 +105,19 @@ def test_what_the_log_lacks(draw: random.Random) -> None:
     assert found == {why: set(names) for why, names in expected.items()}
 
 
+def test_an_offset_is_taken_by_an_ack_of_its_own_message_there_and_before() -> None:
+    """The log holds four messages at 0 to 3, and four others were acked there."""
+    log, others = rows_of([(0, 0, 0, 4)]), (1, 0, 0, 4)
+
+    def blamed(own: tuple[int, int, int, int]) -> list[tuple[str, int]]:
+        produced = produced_of(rows_of([own, others]), log, 0, 4)
+        return [(finding.blame, finding.count) for finding in not_in_the_log(produced, NOTHING)]
+
+    assert blamed((0, 0, 0, 4)) == [("producer", 4)]
+    assert blamed((0, 0, 0, 2)) == [("producer", 2), ("broker", 2)], "nobody was told that the others are there"
+    assert blamed((0, 0, 9, 4)) == [("broker", 4)], "they were told to be elsewhere"
+
+
 @drawn
 def test_what_may_have_been_deleted(draw: random.Random) -> None:
     log, start, end = entries(draw)

@@ -43,3 +43,12 @@ def test_against_the_log(draw: random.Random) -> None:
     handed: Any = Handed(rows)
     found = two_values(produced_of(rows[:0], log, start, end), handed, identified=identified)
     assert [members(one.offsets) for one in found] == ([expected] if expected else [])
+
+
+def test_the_same_messages_in_other_pieces_are_no_contradiction() -> None:
+    """Six were handed over, and the last three again; the log says nothing of them."""
+    nothing = rows_of([])
+    for seq, expected in ((3, set()), (2, {3, 4, 5})):
+        handed: Any = Handed(rows_of([(0, 0, 0, 6), (0, seq, 3, 3)]), Intervals.span(0, 6))
+        found = two_values(produced_of(nothing, nothing, 0, 0), handed, identified=True)
+        assert [members(one.offsets) for one in found] == ([expected] if expected else [])

@@ -83,6 +83,7 @@ class Control:
         self.stop()
 
     def _listen(self):
+        self._buffered()  # what came together with the first line
         while True:
             # Whether there is a `wake` is asked when it is called: the main thread may be about to set it.
             nagging = self.leaving and not self.quiet
@@ -91,11 +92,14 @@ class Control:
                 os.read(self._woken, 4096)
             if self._in in ready:
                 self._command(json.loads(self._read_line().decode()))
-                while b"\n" in self._buffer:
-                    self._command(json.loads(self._read_line().decode()))
+                self._buffered()
             wake = self.wake
             if self.leaving and not self.quiet and wake is not None:
                 wake()
+
+    def _buffered(self):
+        while b"\n" in self._buffer:
+            self._command(json.loads(self._read_line().decode()))
 
     def _command(self, command):
         if command.get("cmd") == "stop":

@@ -98,6 +98,18 @@ CASES = [
         [f"{RDK}==2.4.0", f"{RDK}==2.16.1"],
         {"repeat": 300},
     ),
+    *_pair(
+        "N1_short_poll_join",
+        [f"{KP}==3.0.12"],
+        [f"{KP}==2.0.2", f"{KP}==2.3.1"],
+        {"unread": 1000}, "", "UNKNOWN",
+    ),
+    *_pair(
+        "N2_short_poll_rejoin",
+        [f"{KP}==2.2.9", f"{KP}==2.3.1"],
+        [f"{KP}==2.0.2"],
+        {"foreign": 0},
+    ),
     Case("S1_kafka_python_iterator", f"{KP}==1.4.4", "PASS", {"legal_redelivery": 50}),
     Case("S1_kafka_python_iterator", f"{KP}==2.0.2", "PASS", {"legal_redelivery": 50}),
     Case("S1_kafka_python_iterator", f"{KP}==3.0.12", "PASS", {"legal_redelivery": 50}),

@@ -244,6 +244,17 @@ def test_who_stands_still_goes_on_when_the_node_is_down(world: World) -> None:
     assert world.sent == ["go_on"]
 
 
+def test_who_went_on_before_the_node_was_down_was_not_hit_at_its_moment(world: World) -> None:
+    fault = TakeDown(plan("kill_broker", "leader", when={"phase": "committing", "member": "c1"}))
+    world.worker.stands = ("committing", 1)
+    world.turns(fault, 0, 1)
+    world.worker.stands, world.outage.down_at = None, 1.0
+    world.leaders[1] = led(3, 1)
+    world.turns(fault, 1, 2)
+    why = "c1 stood still at its committing number 1, and went on before this was done"
+    assert world.told() == [(None, why)]
+
+
 # ---- what is moved ---------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ class BrokerFault(Disturbance[Work]):
         super().__init__(plan)
         self.at_work = False
         self.until = 0.0  # the proof is looked for until then
+        self.late: str | None = None  # the moment was over before it was done
 
     def holds(self, member: "Member") -> bool:
         return self.at_work
@@ -67,7 +68,7 @@ class TakeDown(BrokerFault):
         self.coordinated = False
         self.seen_down = False
         self.unread = 0  # messages that were still to come when it was seen to be down
-        self.proven = False
+        self.proven = False  # or known to prove nothing
 
     def begin(self, work: Work, now: float) -> None:
         self.outage, self.seen_down, self.proven = None, False, False
@@ -104,6 +105,7 @@ class TakeDown(BrokerFault):
             return False
         if not self.seen_down:
             self.seen_down, self.unread = True, work.bench.scenario.messages - work.reached
+            self.late = self.missed(work)
             self.let_go(work)
         if not self.proven and self.may_ask(now):
             self._prove(work, outage, now)
@@ -119,6 +121,10 @@ class TakeDown(BrokerFault):
         alone = work.bench.scenario.broker.nodes == 1
         took_over = [] if alone else self._took_over(work)
         if took_over is None and outage.lasts and now < self.until:
+            return
+        if self.late is not None:
+            self.proven = True
+            self.tell(work, "injected", why=self.late)
             return
         if self.unread <= 0:
             if alone and outage.lasts:

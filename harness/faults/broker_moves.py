@@ -64,6 +64,7 @@ class Move(BrokerFault):
         if self.changed is None:
             self.changed = self.seen(work)
             if self.changed is not None:
+                self.late = self.missed(work)
                 self.let_go(work)
         came = self._came(work) if self.changed is not None else None
         if came is None and now < self.until and (self.changed is None or not self._settled(work)):
@@ -93,6 +94,8 @@ class Move(BrokerFault):
         if self.changed is None:
             self.tell(work, "injected", why=f"node {self.to} was not seen to take over")
             self.let_go(work)
+        elif self.late is not None:
+            self.tell(work, "injected", why=self.late)
         elif came is None:
             self.tell(work, "injected", why=f"{self.changed}, but {self.nobody}")
         else:

@@ -361,3 +361,38 @@ def test_a_node_on_whose_port_somebody_listens_is_not_down(three: Standin, monke
         assert wait_until(lambda: three.alive() is not None, timeout_s=5)
         assert str(three.alive()).endswith("was killed by SIGKILL, and somebody still listens on its ports")
     assert nothing_left(three)
+
+
+ORPHANS = """
+import sys, time
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from harness.broker import embedded
+from tests.broker.test_embedded import SERVES, Standin
+embedded.jars.kafka_jars = lambda _version, progress: []
+embedded.tempfile.tempdir = {temp!r}
+broker = Standin(kafka="4.3.1", heap_mb=64, start_timeout_s=30, run_log=Path({log!r}), progress=print, nodes=3)
+broker.script = SERVES
+with broker:
+    outage = broker.take_down(2, kill=True, back_after_s=0)
+    while outage.lasts:
+        time.sleep(0.05)
+    print("pids", *(one.process.pid for one in broker.nodes), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_harness_that_is_killed_takes_every_node_with_it(tmp_path: Path) -> None:
+    """The one that was started again as well, which another thread has started."""
+    (tmp_path / "temp").mkdir()
+    root = str(Path(__file__).resolve().parents[2])
+    code = ORPHANS.format(root=root, temp=str(tmp_path / "temp"), log=str(tmp_path / "broker.log"))
+    harness = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert harness.stdout is not None
+    with harness.stdout:
+        line = next(line for line in harness.stdout if line.startswith("pids"))
+        harness.kill()
+        harness.wait()
+    pids = [int(pid) for pid in line.split()[1:]]
+    assert len(pids) == 3
+    assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), timeout_s=10)

@@ -13,7 +13,7 @@ from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, not
 from harness.broker.admin import GroupView
 from harness.clients.pool import Worker, WorkerEnd
 from harness.clients.threads import Host
-from harness.faults.base import Disturbance, MemberFault, all_done
+from harness.faults.base import Disturbance, all_done
 from harness.looks import Looks
 from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
@@ -134,7 +134,7 @@ class Group:
 
     def _stands(self, member: Member) -> list[dict[str, Any]]:
         """The moments at which a member's process shall stand still for a fault."""
-        wanted = [fault.moment for fault in self.faults if isinstance(fault, MemberFault) and fault.wants(member)]
+        wanted = [fault.moment for fault in self.faults if fault.wants(member)]
         return [{"phase": moment[0], "number": moment[1]} for moment in wanted if moment is not None]
 
     def _listen(self, member: Member) -> None:
@@ -222,6 +222,12 @@ class Group:
         if commit is not None and commit.mode == "none" and not scenario.members:
             return "everything was read already, and nobody commits"
         return all_done(self)
+
+    def owned(self, worker: Worker) -> frozenset[int]:
+        return self.view().members.get(worker.name, frozenset())
+
+    def unfinished(self) -> set[int]:
+        return {int(partition) for partition in self.lag()}
 
     def disturbed(self) -> None:
         """A fault has taken a member from the group: it may be long until the others get its partitions."""

@@ -195,7 +195,9 @@ def client_line(facts: Facts, role: str) -> str:
 
 def _broker_line(broker: dict[str, Any]) -> str:
     kafka, backend, java = (text(broker.get(key)) for key in ("kafka", "backend", "java"))
+    nodes = integer(broker.get("nodes")) or 1
     line = f"Apache Kafka {kafka}" if kafka else ""
+    line += f", {nodes} nodes" if line and nodes > 1 else ""
     line += f", {backend}" if line and backend else backend
     line += ", behind a proxy" if line and broker.get("proxied") is True else ""
     return f"{line}, on Java {java.removeprefix('Java ')}" if line and java else line

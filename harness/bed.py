@@ -16,7 +16,7 @@ from harness.broker.base import open_broker
 from harness.clients.pool import Pool
 from harness.journal import Journal
 from harness.report.progress import Progress, Silent
-from harness.run import circumstances, described
+from harness.run import circumstances, described, patience_s
 from harness.rundir import RunDir, write_text
 from harness.scenario import Broker, Scenario, dump
 
@@ -24,7 +24,8 @@ from harness.scenario import Broker, Scenario, dump
 class Bed:
     """Warm brokers and the clients' environments. A context: leaving it ends the brokers.
 
-    A broker is started when the first run needs it; runs with faults of the network need one behind a proxy.
+    A broker is started when the first run needs it; runs with faults of the network need one behind a proxy, and some
+    need three nodes.
 
     results: where the runs' folders go; name: begins the names of its runs, topics and groups.
     """
@@ -36,7 +37,7 @@ class Bed:
         self.progress = progress
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
-        self._brokers: dict[bool, tuple[RunningBroker, Admin]] = {}
+        self._brokers: dict[tuple[int, bool], tuple[RunningBroker, Admin]] = {}
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -45,15 +46,19 @@ class Bed:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _broker(self, *, proxied: bool) -> tuple[RunningBroker, Admin]:
-        """The broker that a run needs, and its administrator."""
-        if proxied not in self._brokers:
+    def _broker(self, *, nodes: int, proxied: bool) -> tuple[RunningBroker, Admin]:
+        """The broker that a run needs, with all its nodes up, and its administrator."""
+        if (nodes, proxied) not in self._brokers:
             self.progress.say("broker start")
-            log = self.results / ("broker_behind_proxy.log" if proxied else "broker.log")
-            opened = open_broker(self.broker, run_log=log, progress=self.progress.say, proxied=proxied)
+            name = "broker" + ("_of_3" if nodes == 3 else "") + ("_behind_proxy" if proxied else "")
+            settings = self.broker.model_copy(update={"nodes": nodes})
+            log = self.results / f"{name}.log"
+            opened = open_broker(settings, run_log=log, progress=self.progress.say, proxied=proxied)
             broker = self._stack.enter_context(opened)
-            self._brokers[proxied] = broker, self._stack.enter_context(Admin(broker.own_connection()))
-        return self._brokers[proxied]
+            self._brokers[nodes, proxied] = broker, self._stack.enter_context(Admin(broker.own_connection()))
+        broker, admin = self._brokers[nodes, proxied]
+        broker.restore()
+        return broker, admin
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
@@ -66,7 +71,8 @@ class Bed:
     def record(self, scenario: Scenario, name: str | None = None) -> RunDir:
         """Run one scenario until everything is recorded, on this broker. Raises HarnessError where it cannot be run."""
         clients = self.prepare(scenario)
-        broker, admin = self._broker(proxied=scenario.proxied)
+        broker, admin = self._broker(nodes=scenario.broker.nodes, proxied=scenario.proxied)
+        admin.timeout_s = patience_s(scenario)
         self._number += 1
         own = f"{self.name}-{self._number}"
         run = RunDir.create(self.results, f"{self.name}-{name or scenario.name}")

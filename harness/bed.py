@@ -23,7 +23,7 @@ from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress, Silent
-from harness.run import Clock, circumstances, described
+from harness.run import Clock, circumstances, described, patience_s
 from harness.rundir import RunDir, write_text
 from harness.scenario import Broker, Scenario, dump
 
@@ -41,8 +41,8 @@ class Log:
 class Bed:
     """Warm brokers and the clients' environments. A context: leaving it ends the brokers.
 
-    A broker is started when the first run needs it; runs with faults of the network need one behind a proxy. Runs may
-    go on side by side, each in a thread of its own.
+    A broker is started when the first run needs it; runs with faults of the network need one behind a proxy, and some
+    need three nodes. Runs may go on side by side, each in a thread of its own, unless one has a fault of the broker.
 
     results: where the runs' folders go; name: begins the names of its runs, topics and groups.
     """
@@ -54,7 +54,7 @@ class Bed:
         self.progress = progress
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
-        self._brokers: dict[bool, RunningBroker] = {}
+        self._brokers: dict[tuple[int, bool], RunningBroker] = {}
         self._number = 0
         self._lock = threading.RLock()
         self._own = threading.local()
@@ -66,14 +66,18 @@ class Bed:
         self._stack.close()
 
     def running(self, scenario: Scenario) -> RunningBroker:
-        """The broker that a scenario needs, started if need be."""
+        """The broker that a scenario needs, started if need be, with all its nodes up."""
+        nodes, proxied = kind = _kind(scenario)
         with self._lock:
-            if scenario.proxied not in self._brokers:
+            if kind not in self._brokers:
                 self.progress.say("broker start")
-                log = self.results / ("broker_behind_proxy.log" if scenario.proxied else "broker.log")
-                opened = open_broker(self.broker, run_log=log, progress=self.progress.say, proxied=scenario.proxied)
-                self._brokers[scenario.proxied] = self._stack.enter_context(opened)
-            return self._brokers[scenario.proxied]
+                name = "broker" + ("_of_3" if nodes == 3 else "") + ("_behind_proxy" if proxied else "")
+                settings = self.broker.model_copy(update={"nodes": nodes})
+                log = self.results / f"{name}.log"
+                opened = open_broker(settings, run_log=log, progress=self.progress.say, proxied=proxied)
+                self._brokers[kind] = self._stack.enter_context(opened)
+            self._brokers[kind].restore()
+            return self._brokers[kind]
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
@@ -152,12 +156,19 @@ class Bed:
 
     def _admin(self, scenario: Scenario) -> Admin:
         """Each thread asks over connections of its own."""
-        own: dict[bool, Admin] = self._own.__dict__.setdefault("admins", {})
-        if scenario.proxied not in own:
+        own: dict[tuple[int, bool], Admin] = self._own.__dict__.setdefault("admins", {})
+        kind = _kind(scenario)
+        if kind not in own:
             admin = Admin(self.running(scenario).own_connection())
             with self._lock:
-                own[scenario.proxied] = self._stack.enter_context(admin)
-        return own[scenario.proxied]
+                own[kind] = self._stack.enter_context(admin)
+        own[kind].timeout_s = patience_s(scenario)
+        return own[kind]
+
+
+def _kind(scenario: Scenario) -> tuple[int, bool]:
+    """Scenarios of the same release and kind share a broker: its nodes, and whether it is behind a proxy."""
+    return scenario.broker.nodes, scenario.proxied
 
 
 def _take_over(run: RunDir, log: Log) -> None:

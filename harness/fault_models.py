@@ -5,15 +5,30 @@ A field's description is its row in the table of scenarios/README.md.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from harness import script
 from harness.scenario_models import Keys, Messages, Milliseconds, Pause, Seconds
 
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network", "delete_records")
+OF_THE_BROKER = ("restart_broker", "kill_broker", "move_leader", "move_coordinator")
+"""The kinds that are done to a node of the broker, or to what it leads."""
+NODES = ("leader", "coordinator")
+"""A node by what it is just then; else by its number."""
+KINDS = (
+    "kill",
+    "freeze",
+    "leave",
+    "join",
+    "rebalance",
+    "subscription",
+    "add_partitions",
+    "network",
+    "delete_records",
+    *OF_THE_BROKER,
+)
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
-WHILE_PRODUCING = ("network",)
+WHILE_PRODUCING = ("network", "restart_broker", "kill_broker", "move_leader")
 """Kinds that can be done while messages are produced."""
 
 
@@ -48,6 +63,11 @@ class When(Keys):
     )
     number: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="With `phase`: the so-many-th time in a process; null: the first."
+    )
+    member: str | None = Field(
+        default=None,
+        max_length=100,
+        description="With `phase`, where the fault is about no member: whose moment it is; null: the first one's.",
     )
     s: Pause | None = Field(
         default=None, description="So many seconds after the consumers (or the producer) were started."
@@ -92,8 +112,20 @@ class Deletion(Keys):
     )
 
 
+# What may stand there is a check's business (`broker_checks`), in its own words.
+Node = Annotated[
+    Any,
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 3}, {"type": "string", "enum": list(NODES)}]}
+    ),
+]
+Led = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 0, "maximum": 9_999}]})
+]
+
+
 class Fault(Keys):
-    """Something done to the group, or to the producer: exactly one of the kinds of fault, when `when` says."""
+    """Something done to the group, the producer or the broker: exactly one of the kinds of fault, when `when` says."""
 
     kill: str | None = Field(
         default=None, max_length=100, description="SIGKILL to this member's process. Without `members` it is called c."
@@ -122,17 +154,40 @@ class Fault(Keys):
     delete_records: Deletion | None = Field(
         default=None, description="The first records of the topic are deleted, as retention would."
     )
+    restart_broker: Node | None = Field(
+        default=None,
+        description="A node of the broker is stopped in an orderly way and started again: this one, or the one that "
+        "then is the `leader` of partition 0 (or of the first one of the member that `when` names), or the group's "
+        "`coordinator`.",
+    )
+    kill_broker: Node | None = Field(
+        default=None, description="SIGKILL to such a node; with `restart_after_s` it is started again."
+    )
+    move_leader: Led | None = Field(
+        default=None,
+        description="Another node becomes the leader of this partition; `true`: of partition 0 (or of the first one "
+        "of the member that `when` names).",
+    )
+    move_coordinator: bool | None = Field(
+        default=None, description="`true`: another node becomes the group's coordinator."
+    )
     during: Literal["produce", "consume"] = Field(
         default="consume",
-        description="Whether it is done while the messages are produced (`network` alone), or while they are consumed.",
+        description="Whether it is done while the messages are produced (only `network`, `restart_broker`, "
+        "`kill_broker`, `move_leader`), or while they are consumed.",
     )
     when: When = Field(description="What sets it off.")
     after_s: Pause = Field(default=0, description="So long it waits then.")
     restart_after_s: Pause | None = Field(
         default=None,
         description="After a kill or a leave: so long until a new process of the member subscribes as the old one "
-        "did and reads to the end; null: there is none.",
+        "did and reads to the end; null: there is none. After `kill_broker`: so long until the node is started again; "
+        "null: it stays down.",
     )
-    for_s: Seconds | None = Field(default=None, description="How long it lasts: a freeze, or a fault of the network.")
+    for_s: Seconds | None = Field(
+        default=None,
+        description="How long it lasts: a freeze, or a fault of the network; how long a node is down, beside its own "
+        "stop and start, in `restart_broker`.",
+    )
     times: int = Field(default=1, ge=1, le=1_000, description="How often it happens.")
     every_s: Seconds | None = Field(default=None, description="With `times`: so long after the one before has ended.")

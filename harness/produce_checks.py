@@ -6,7 +6,7 @@ from harness.fault_models import KINDS, WHILE_PRODUCING
 from harness.scenario_file import KeyPath
 from harness.scenario_findings import Finding, Lookup
 
-OF_CONSUMERS = ("word", "deliveries")
+OF_CONSUMERS = ("word", "deliveries", "phase")
 """Triggers that nothing sets off before anybody consumes."""
 NOT_WITH = {
     ("producer", "planted"): "the planted producer makes its own faults",

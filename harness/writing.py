@@ -7,6 +7,7 @@ from typing import Any
 from harness.bench import Bench
 from harness.clients.pool import Worker
 from harness.faults import Disturbance, Work
+from harness.members import Member
 
 
 class Writing:
@@ -20,6 +21,7 @@ class Writing:
         self.worker = worker
         self.faults: Sequence[Disturbance[Any]] = faults
         self.words: list[str] = []
+        self.members: Sequence[Member] = ()
         self.began = self.settled_at = time.monotonic()
 
     @property
@@ -30,6 +32,12 @@ class Writing:
         if self.worker.finished():
             return "the producer had ended already"
         return "everything was acked already" if self.reached >= self.bench.scenario.messages else None
+
+    def owned(self, worker: Worker) -> frozenset[int]:
+        return frozenset()
+
+    def unfinished(self) -> set[int]:
+        return set(range(self.bench.scenario.partitions)) if self.in_vain() is None else set()
 
     def tell(self, word: str) -> None:
         self.words.append(word)

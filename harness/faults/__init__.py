@@ -1,11 +1,11 @@
-"""What is done to a group while it reads, or to a producer while it writes: one kind of fault a file, each with a proof
-that it had an effect.
-"""
+"""What is done to readers, writers and their broker: one kind of fault a file, each with a proof of its effect."""
 
 from typing import TYPE_CHECKING, Any
 
 from harness.faults.add_partitions import AddPartitions
 from harness.faults.base import Disturbance, Work
+from harness.faults.broker import TakeDown
+from harness.faults.broker_moves import MoveCoordinator, MoveLeader
 from harness.faults.delete_records import DeleteRecords
 from harness.faults.freeze import Freeze
 from harness.faults.join import Join
@@ -31,8 +31,17 @@ KINDS: dict[str, type[Disturbance["Group"]]] = {
     "add_partitions": AddPartitions,
     "network": Network,
     "delete_records": DeleteRecords,
+    "restart_broker": TakeDown,
+    "kill_broker": TakeDown,
+    "move_leader": MoveLeader,
+    "move_coordinator": MoveCoordinator,
 }
-KINDS_OF_PRODUCING: dict[str, type[Disturbance[Work]]] = {"network": Network}
+KINDS_OF_PRODUCING: dict[str, type[Disturbance[Work]]] = {
+    "network": Network,
+    "restart_broker": TakeDown,
+    "kill_broker": TakeDown,
+    "move_leader": MoveLeader,
+}
 
 
 def faults_of(plans: list[dict[str, Any]]) -> list[Disturbance["Group"]]:

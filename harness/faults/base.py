@@ -41,8 +41,21 @@ class Work(Protocol):
         """Messages that they are through with: handed over to a group, acked to a producer."""
         ...
 
+    @property
+    def members(self) -> "Sequence[Member]":
+        """Of the group; a producer has none."""
+        ...
+
     def in_vain(self) -> str | None:
         """Why nothing matters to them any more: all is done."""
+        ...
+
+    def unfinished(self) -> set[int]:
+        """Partitions in which something is left to do; asks the broker."""
+        ...
+
+    def owned(self, worker: "Worker") -> frozenset[int]:
+        """Partitions that the broker has assigned to this process."""
         ...
 
     def tell(self, word: str) -> None: ...
@@ -95,6 +108,44 @@ class Disturbance(Generic[WorkT]):
         """Whether a process is still to come from it, although none is left."""
         return False
 
+    # ---- at a moment of a member's own -----------------------------------------------------------------------------
+
+    @property
+    def about(self) -> str | None:
+        """The member that it is about, or whose moment sets it off."""
+        member = self.plan["when"].get("member")
+        return None if member is None else str(member)
+
+    @property
+    def moment(self) -> tuple[str, int] | None:
+        """The moment in its process at which the member shall stand still for this; None: it is set off otherwise."""
+        when = self.plan["when"]
+        return (when["phase"], when.get("number", 1)) if "phase" in when else None
+
+    def wants(self, member: "Member") -> bool:
+        """Whether this member's process has to stand still at its moment."""
+        return self.moment is not None and self.left > 0 and not self.acting and member.name == self.about
+
+    def process_about(self, work: WorkT) -> "Worker | None":
+        """The process of the member that it is about, if there is one."""
+        return next((member.worker for member in work.members if member.name == self.about), None)
+
+    def stands(self, work: WorkT) -> bool:
+        worker = self.process_about(work)
+        return worker is not None and worker.stands == self.moment
+
+    def missed(self, work: WorkT) -> str | None:
+        """Why it comes too late: its moment is over."""
+        if self.moment is None or self.stands(work):
+            return None
+        return f"{self.about} stood still at {in_words(self.moment)}, and went on before this was done"
+
+    def let_go(self, work: WorkT) -> None:
+        """Who stands still for it goes on."""
+        worker = self.process_about(work) if self.moment is not None else None
+        if worker is not None and not worker.finished():
+            worker.send({"cmd": "go_on"})
+
     # ---- when ------------------------------------------------------------------------------------------------------
 
     @property
@@ -119,9 +170,12 @@ class Disturbance(Generic[WorkT]):
 
     def begun(self, work: WorkT) -> None:
         """It was done; its proof is still to come."""
+        self.let_go(work)
 
     def set_off(self, work: WorkT, now: float) -> bool:
         """Whether what it waits for has come."""
+        if self.moment is not None:
+            return self.stands(work)
         ((trigger, value),) = self.plan["when"].items()
         if trigger == "word":
             return value in work.words
@@ -182,35 +236,9 @@ class MemberFault(Fault):
     def deliveries(self, group: "Group") -> int:
         return self.member(group).deliveries
 
-    # ---- at a moment of the member's own ---------------------------------------------------------------------------
-
     @property
-    def moment(self) -> tuple[str, int] | None:
-        """The moment in its process at which the member shall stand still for this; None: it is set off otherwise."""
-        when = self.plan["when"]
-        return (when["phase"], when.get("number", 1)) if "phase" in when else None
-
-    def wants(self, member: "Member") -> bool:
-        """Whether this member's process has to stand still at its moment."""
-        return self.moment is not None and self.left > 0 and not self.acting and member.name == self.plan["target"]
-
-    def set_off(self, group: "Group", now: float) -> bool:
-        return super().set_off(group, now) if self.moment is None else self.stands(group)
-
-    def stands(self, group: "Group") -> bool:
-        worker = self.member(group).worker
-        return worker is not None and worker.stands == self.moment
-
-    def missed(self, group: "Group") -> str | None:
-        """Why it comes too late: its moment is over."""
-        if self.moment is None or self.stands(group):
-            return None
-        return f"{self.plan['target']} stood still at {in_words(self.moment)}, and went on before this was done"
-
-    def begun(self, group: "Group") -> None:
-        worker = self.member(group).worker
-        if self.moment is not None and worker is not None and not worker.finished():
-            worker.send({"cmd": "go_on"})
+    def about(self) -> str:
+        return str(self.plan["target"])
 
 
 class Awaited(MemberFault):

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from harness.fault_models import KINDS, name_of
+from harness.fault_models import KINDS, OF_THE_BROKER, name_of
 from harness.scenario import Scenario
 from harness.scenario_models import Keys
 
@@ -19,6 +19,8 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
         if fault.network is not None and fault.network.jitter_ms is not None:
             target["seed"] = f"{scenario.seed}:jitter:{number}"
         when = fault.when.model_dump(exclude_none=True)
+        if fault.when.phase is not None and kind in OF_THE_BROKER:
+            when.setdefault("member", _first_member(scenario))
         if fault.when.random is not None:
             low, high = fault.when.random
             drawn = random.Random(f"{scenario.seed}:faults:{number}").uniform(low, high)
@@ -38,3 +40,9 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
             }
         )
     return plans
+
+
+def _first_member(scenario: Scenario) -> str:
+    if scenario.members:
+        return next(iter(scenario.members))
+    return "c1" if scenario.group is not None and scenario.group.size is not None else "c"

@@ -94,10 +94,11 @@ def _found(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def _rest(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
-    group = _group(facts)
+    group, cost = _group(facts), reading.kill_cost(facts.metrics)
     return [
         *_faults(facts),
         *([("group", group, "")] if group else []),
+        *([("a kill", f"at the worst moment: {cost}", "")] if cost else []),
         ("speed", _speed(facts), ""),
         ("stages", _stages(facts), ""),
         ("report", str(run / "report.html"), ""),

@@ -123,6 +123,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
             for member, value in mapping(mapping(facts.metrics.get("group")).get("messages")).items()
         ),
         "metrics": facts.metrics,
+        "kill_cost": reading.kill_cost(facts.metrics),
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
         "stages": facts.rows(facts.metrics, "stages"),
@@ -194,7 +195,9 @@ def client_line(facts: Facts, role: str) -> str:
 
 def _broker_line(broker: dict[str, Any]) -> str:
     kafka, backend, java = (text(broker.get(key)) for key in ("kafka", "backend", "java"))
+    nodes = integer(broker.get("nodes")) or 1
     line = f"Apache Kafka {kafka}" if kafka else ""
+    line += f", {nodes} nodes" if line and nodes > 1 else ""
     line += f", {backend}" if line and backend else backend
     line += ", behind a proxy" if line and broker.get("proxied") is True else ""
     return f"{line}, on Java {java.removeprefix('Java ')}" if line and java else line

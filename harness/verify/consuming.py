@@ -304,7 +304,7 @@ class _Open:
             why = "not read: the recording has no end of the drain"
         elif not holders:
             why = "not read: nobody owned it at the end"
-        elif self._still_moves(holders, drained):
+        elif self._still_moves(holders, holdings, drained):
             why = "still being read when the wait ended"
         else:
             why = "not read: nobody who held the partition was to be handed them"
@@ -322,10 +322,12 @@ class _Open:
             findings += self._take("unread", self.offsets & passed_over, "void", text, None, detail)
         return findings
 
-    def _still_moves(self, holders: list[Ownership], drained: Event) -> bool:
-        """Whether the wait was cut off, rather than in vain."""
+    def _still_moves(self, holders: list[Ownership], holdings: Holdings, drained: Event) -> bool:
+        """Whether the wait was cut off, rather than in vain: an owner goes on, perhaps after it has joined anew."""
+        owners = {one.member for one in holders}
+        later = [one for one in holdings.ownerships if one.member in owners and len(one.rows)]
         moving = self.partition in (drained.data.get("progressing") or ())
-        return moving or any(len(one.rows) and int(one.rows["until"].max()) > drained.at for one in holders)
+        return moving or any(int(one.rows["until"].max()) > drained.at for one in later)
 
     def _stalled(self, holders: list[Ownership], holdings: Holdings, drained: Event, hanging: Hanging) -> list[Finding]:
         """What those who held the partition at the end were to be handed, and what they could not be."""

@@ -41,6 +41,7 @@ SUBSCRIBE = {"do": "subscribe", "listener": True}
 FIRST = [SUBSCRIBE, {"do": "take", "count": 1}, {"do": "tell", "word": "reads"}, {"do": "read", "until": "over"}]
 FIGURES = {"messages/s": 0, "first assignment s": 2, "rebalance s": 2, "client MB": 0, "broker MB": 0}
 """Each with its decimals."""
+STALLED = "stalled"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Bench:
         worker = self.member(spec, f"alone{next(self.numbers)}", end_offsets=ends)
         ended = self.ended(worker)
         if ended["deliveries"] != self.messages:
-            sys.exit(f"{spec}: {ended['deliveries']} of {self.messages} messages delivered")
+            print(f"{spec}: {ended['deliveries']} of {self.messages} messages in {LIMIT_S} s", file=sys.stderr)
+            return {STALLED: 1}
         events = self.events(worker)
         began, assigned = told(events, "member")[0], told(events, "assign")[0]
         return {
@@ -170,6 +172,7 @@ def table(measured: Measured) -> str:
     lines = [f"| partitions | client | {' | '.join(FIGURES)} |", f"|{' --- |' * (len(FIGURES) + 2)}"]
     for (partitions, spec), figures in sorted(measured.items()):
         cells = [spread(figures.get(name, []), digits) for name, digits in FIGURES.items()]
+        cells[0] += f"; {len(figures[STALLED])} stalled" if STALLED in figures else ""
         lines.append(f"| {partitions:,} | {spec} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

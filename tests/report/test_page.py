@@ -299,3 +299,12 @@ def test_faults_have_a_table_with_their_effects_and_runs_without_them_none(tmp_p
     assert "1.50 3.50 network blackhole 5 bytes <never> came 1.50 – network blackhole none: all was read" in shown.text
     assert ", behind a proxy" in shown.text
     assert not shown.open
+
+
+def test_what_a_kill_would_have_cost_is_told_where_it_was_measured(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "A kill at the worst moment" not in read(tmp_path, files).text
+    window = {"would_be_lost": {"max": 100, "p99": 90}, "would_be_repeated": {"max": 50, "p99": 40}}
+    files["metrics.json"]["commit_window"] = window
+    told = "A kill at the worst moment 100 lost, 50 repeated; in 99 % of the time at most 90 and 40"
+    assert told in read(tmp_path, files).text

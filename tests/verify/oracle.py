@@ -156,7 +156,9 @@ def stalled(message: Message, offset: int, facts: Facts) -> bool:
     if end is None or facts.acked_at.get(message, facts.sent[message]) > end:
         return False
     holds = [hold for hold in facts.holds if hold.partition == message[1] and hold.open_at(end)]
-    slow = any(number > end for hold in holds for number in hold.numbers)
+    owners = {hold.member for hold in holds}
+    theirs = [hold for hold in facts.holds if hold.partition == message[1] and hold.member in owners]
+    slow = any(number > end for hold in theirs for number in hold.numbers)
     # Nothing behind an open transaction is shown to readers of what is committed.
     veiled = [place for place, other in facts.log.items() if place[0] == message[1] and facts.veiled(other)]
     if any(place[1] < offset for place in veiled):

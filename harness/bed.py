@@ -122,10 +122,11 @@ class Bed:
             with clock.stage("check the log"):
                 stages.check_log(bench, ends)
             run.mark("recorded")
-            if log is None:
-                # A topic that nobody reads any more takes room; that it is still there changes no result.
-                with contextlib.suppress(HarnessError):
-                    bench.admin.delete_topic(bench.topic)
+
+    def forget(self, run: RunDir, scenario: Scenario) -> None:
+        """Delete a run's own topic. It only takes room; that it is still there changes no result."""
+        with contextlib.suppress(HarnessError):
+            self._admin(scenario).delete_topic(str(run.meta["judging"]["group"]))
 
     def write(self, scenario: Scenario, folder: Path, *, progress: Progress | None = None) -> Log:
         """Only produce, into a topic for several runs to read; the producer's recording goes under `folder`."""

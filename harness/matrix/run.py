@@ -148,6 +148,8 @@ class _Runner:
         run.meta["scenario"] = scenario.name
         run.meta["command"] = ["harness", "run", str(run.path / "scenario.yaml")]
         self.bed.fill(run, scenario, log=log, progress=told)
+        if log is None:
+            self.bed.forget(run, scenario)
         outcome.judge_run(run)
         run.mark("judged")
         outcome.report_run(run)

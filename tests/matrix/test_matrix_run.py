@@ -65,6 +65,9 @@ class FakeBed:
         self.logs.append(scenario.name)
         return SimpleNamespace(topic="t", run=SimpleNamespace(path=Path(f"log-{len(self.logs)}")))
 
+    def forget(self, run: RunDir, scenario: Any) -> None:
+        assert "log" not in run.meta, "others read it too"
+
     def fill(self, run: RunDir, scenario: Any, *, log: Any, progress: Any) -> None:
         with self.together:
             FakeBed.now += 1

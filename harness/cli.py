@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from harness import __version__
+from harness import __version__, cli_matrix
 from harness.errors import (
     EXIT_FAIL,
     EXIT_HARNESS,
@@ -343,6 +343,10 @@ def doctor() -> int:
     from harness.report.terminal import Terminal
 
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
+
+
+main_group.add_command(cli_matrix.matrix)
+main_group.add_command(cli_matrix.settings)
 
 
 def main() -> NoReturn:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
+from harness.cli_bisect import bisect
 from harness.errors import (
     EXIT_FAIL,
     EXIT_HARNESS,
@@ -343,6 +344,9 @@ def doctor() -> int:
     from harness.report.terminal import Terminal
 
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
+
+
+main_group.add_command(bisect)
 
 
 def main() -> NoReturn:

@@ -86,7 +86,7 @@ class Search:
         good, bad = self._ends(places)
         between = [place for place in places if good < place < bad]
         begun = [place for place in between if 0 < self.tallies[place].good < repeat]
-        return (begun or between[(len(between) - 1) // 2 :] or [None])[0]
+        return next(iter(begun or between[(len(between) - 1) // 2 :]), None)
 
     def _weights(self, places: list[int]) -> list[float]:
         """How likely it is that the fault began at places[1], places[2], …: they sum up to 1."""

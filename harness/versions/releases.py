@@ -5,9 +5,10 @@ credentials, its mirrors and what is yanked are uv's business, exactly as when t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.clients.catalogue import release_of
 from harness.clients.envs import NO_NETWORK, NO_SUCH_PACKAGE, ask_uv, near, shortened
 from harness.errors import HarnessError, UsageError
 
@@ -17,15 +18,22 @@ PINNED = re.compile(r"==(\S+)")
 
 
 def releases_between(
-    library: str, *, one: str, other: str, python: Path, prereleases: bool, say: Callable[[str], None]
+    library: str,
+    *,
+    one: str,
+    other: str,
+    python: Path,
+    prereleases: bool = False,
+    also: Sequence[str] = (),
+    say: Callable[[str], None],
 ) -> list[str]:
     """All releases from `one` to `other`, both included, in that order: rising, or falling where `other` is older.
 
-    Left out are yanked releases, pre-releases unless asked for, and those that demand another Python than `python`,
-    the interpreter. Raises UsageError `client-version` where an end is no release, or both are the same, HarnessError
-    `client-download` where the index does not answer.
+    Left out are yanked releases unless named in `also`, pre-releases unless asked for, and those that demand another
+    Python than `python`, the interpreter. Raises UsageError `client-version` where an end is no release, or both are
+    the same, HarnessError `client-download` where the index does not answer.
     """
-    for version in (one, other):
+    for version in (one, other, *also):
         if not _resolves(f"{library}=={version}", python):
             raise UsageError(
                 "client-version",
@@ -37,16 +45,25 @@ def releases_between(
         raise UsageError("client-version", f"{library} {one} and {other} are the same release", "Name two releases.")
     low, high = (one, other) if rising else (other, one)
     found = [low]
-    while (version := _next(library, found[-1], high, python, prereleases=prereleases)) is not None:
-        found.append(version)
+    while (above := _next(library, found[-1], high, python, prereleases=prereleases)) is not None:
+        found.append(above)
         if len(found) >= RELEASES_MAX:
             raise UsageError(
                 "client-version", f"{library}: more than {RELEASES_MAX} releases between {low} and {high}",
                 "Name two ends that are nearer.",
             )  # fmt: skip
     found.append(high)
+    for version in also:
+        _insert(found, version)
     say(f"{library}: {len(found)} releases from {low} to {high}")
     return found if rising else found[::-1]
+
+
+def _insert(rising: list[str], version: str) -> None:
+    """Put a release in its place; a pre-release before the release that it led to."""
+    place = next((at for at, one in enumerate(rising) if release_of(one) >= release_of(version)), len(rising))
+    if version not in rising and 0 < place < len(rising):
+        rising.insert(place, version)
 
 
 def _next(library: str, above: str, below: str, python: Path, *, prereleases: bool) -> str | None:
@@ -63,7 +80,8 @@ def _resolved(requirements: str, python: Path, *options: str) -> str | None:
 
     Raises HarnessError `client-download` for any other answer: a release that was not seen must not be left out.
     """
-    asked = ("pip", "compile", "-", "--no-header", "--no-annotate", "--no-deps", "--python", python, *options)
+    asked: list[str | Path] = ["pip", "compile", "-", "--no-header", "--no-annotate", "--no-deps", "--python", python]
+    asked += options
     done = ask_uv(*asked, stdin=requirements, offline=False)
     if NO_NETWORK.search(done.stderr):
         done = ask_uv(*asked, stdin=requirements, offline=True)

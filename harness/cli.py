@@ -14,6 +14,7 @@ import click
 
 from harness import __version__
 from harness.cli_bisect import bisect
+from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
     EXIT_HARNESS,
@@ -347,6 +348,7 @@ def doctor() -> int:
 
 
 main_group.add_command(bisect)
+main_group.add_command(upgrade)
 
 
 def main() -> NoReturn:

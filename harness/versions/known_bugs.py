@@ -33,8 +33,8 @@ class KnownBug:
         return f"{self.what} ({self.source}; {self.releases()})"
 
     def releases(self) -> str:
-        begins = "" if self.since is None else f"from {self.since} "
-        return f"{begins}{'on, not mended yet' if self.fixed is None else f'until {self.fixed}'}"
+        begins = "all releases" if self.since is None else f"{self.since} and later"
+        return f"{begins}, {'not mended yet' if self.fixed is None else f'mended in {self.fixed}'}"
 
 
 KNOWN_BUGS = (

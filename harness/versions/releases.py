@@ -68,7 +68,9 @@ def _insert(rising: list[str], version: str) -> None:
 
 def _next(library: str, above: str, below: str, python: Path, *, prereleases: bool) -> str | None:
     wanted = "allow" if prereleases else "disallow"
-    return _resolved(f"{library}>{above},<{below}", python, "--resolution", "lowest", "--prerelease", wanted)
+    # Not > and <: by their rules they leave out a post-release of the one, and pre-releases of the other.
+    wanted_range = f"{library}>={above},!={above},<={below},!={below}"
+    return _resolved(wanted_range, python, "--resolution", "lowest", "--prerelease", wanted)
 
 
 def _resolves(requirements: str, python: Path) -> bool:

@@ -62,7 +62,7 @@ def bisect(scenario: str, as_json: bool, quiet: bool, out: Path, repeat: int | N
     from harness.report.terminal import Terminal
 
     confidence = options.pop("confidence")
-    question = _question(scenario, **options)
+    question = _question(scenario, repeat=repeat, **options)
     with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
         state = searched(question, results=out, confidence=confidence, repeat=repeat, progress=shown)
     if as_json:
@@ -73,7 +73,9 @@ def bisect(scenario: str, as_json: bool, quiet: bool, out: Path, repeat: int | N
     return EXIT_PASS
 
 
-def _question(path: str, *, client: str | None, good: str, bad: str, by: float | None, **options: Any) -> Any:
+def _question(
+    path: str, *, client: str | None, good: str, bad: str, by: float | None, repeat: int | None, **options: Any
+) -> Any:
     """What is asked, refused early where it cannot be answered."""
     from dataclasses import replace
 
@@ -86,6 +88,8 @@ def _question(path: str, *, client: str | None, good: str, bad: str, by: float |
         raise UsageError("bisect-usage", "--by can be given only with --metric", "A fault is there or not.")
     if metric == "throughput" and by is not None and by >= 1:
         raise UsageError("bisect-usage", f"--by {by:.0%}: throughput cannot drop by that", "Give less than 100%.")
+    if metric is not None and repeat is not None:
+        raise UsageError("bisect-usage", "--repeat is for faults", "With --metric the pairs go by --confidence.")
     own = load(path, {"client": client} if client else None)
     spec = replace(parse_spec(client or own.client), version=None)
     if (client and parse_spec(client).version is not None) or spec.source is not None:

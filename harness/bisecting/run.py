@@ -163,7 +163,7 @@ class _Seeking:
 def ratio_words(ratios: list[float], risk: float) -> str:
     found = bound(ratios, risk)
     sure = "" if found.low is None else f", {found.low:.2f} to {found.high:.2f} with {1 - 2 * risk:.1%}"
-    return f"{found.median:.2f} times as slow as the good end (median of {len(ratios)} pairs{sure})"
+    return f"takes {found.median:.2f} times what the good end does (median of {len(ratios)} pairs{sure})"
 
 
 def _count(trials: list[Trial], outcome: str) -> int:

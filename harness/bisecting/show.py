@@ -1,5 +1,6 @@
 """Pure: a search, as lines of text."""
 
+import statistics
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,9 +30,9 @@ def lines(state: State) -> Iterator[str]:
 def _sum(state: State, release: str) -> str:
     mine = state.of(release)
     if state.question.metric is not None:
-        ratios = sorted(trial.ratio for trial in mine if trial.ratio is not None)
+        ratios = [trial.ratio for trial in mine if trial.ratio is not None]
         word = WORDS[state.decided.get(release, "unclear")]
-        middle = f", median {ratios[len(ratios) // 2]:.2f} times as slow as {state.question.good}" if ratios else ""
+        middle = f", median {statistics.median(ratios):.2f} times the cost of {state.question.good}" if ratios else ""
         return f"{word}, {len(ratios)} pairs{middle}"
     counts = {word: sum(trial.outcome == word for trial in mine) for word in WORDS}
     last = next((trial for trial in reversed(mine) if trial.outcome == "bad"), mine[-1])
@@ -42,7 +43,8 @@ def _sum(state: State, release: str) -> str:
 def _pair(state: State, answer: dict[str, Any]) -> Iterator[str]:
     question = state.question
     good, bad = answer["last_good"], answer["first_bad"]
-    what = f"{question.by:.0%} {question.metric}" if question.metric else question.scenario.name
+    name = question.scenario.name
+    what = f"{name}, {question.metric} worse by {question.by:.0%}" if question.metric else name
     library = question.client.name
     if answer["mended"]:
         yield f"{what}: mended in {library} {good}"

@@ -70,7 +70,7 @@ def try_pair(bed: Bed, question: Question, release: str, *, number: int) -> Tria
     good, mine = (figures[one].value or 0.0 for one in (question.good, release))
     ratio = mine / good if question.metric == "cpu" else good / mine
     unit = "CPU s per million" if question.metric == "cpu" else "messages/s"
-    told = f"{mine:,.1f} {unit}, the good end {good:,.1f}: {ratio:.2f} times as slow"
+    told = f"{mine:,.1f} {unit}, the good end {good:,.1f}: {ratio:.2f} times the cost"
     return Trial(release, "unclear", told, ratio=round(ratio, 4), good_figure=round(good, 4), seconds=seconds)
 
 

@@ -22,20 +22,26 @@ WORDS = {
 
 @dataclass
 class Side:
-    """All runs of one release in one scenario: the worst counts. blamed, told: of the worst."""
+    """All runs of one release in one scenario: the worst counts. blamed, told: of the worst. verdicts: of each run."""
 
     spec: str
     verdict: str = ""
     told: str = "was not run"
     blamed: list[str] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, verdict: str, told: str, blamed: list[str], run: str | None) -> None:
+        self.verdicts.append(verdict)
         if run is not None:
             self.runs.append(run)
         if not self.verdict or SEVERITY.index(verdict) > SEVERITY.index(self.verdict):
             self.verdict, self.told, self.blamed = verdict, told, blamed
+
+    def __str__(self) -> str:
+        count = len(self.verdicts)
+        return f"{self.spec}: {self.told}" + (f" ({self.verdicts.count(self.verdict)} of {count})" if count > 1 else "")
 
 
 @dataclass
@@ -51,6 +57,13 @@ class Compared:
         """Both sides fail by the application's own way to commit: no release can help that."""
         sides = (self.baseline, self.candidate)
         return all(side.verdict == "FAIL" and side.blamed == [COMMIT_MODE] for side in sides)
+
+    @property
+    def doubted(self) -> Side | None:
+        """The side that passed where the other one failed: it may have had luck."""
+        sides = (self.baseline, self.candidate)
+        passed = [side for side in sides if side.verdict == "PASS"]
+        return passed[0] if len(passed) == 1 and any(side.verdict == "FAIL" for side in sides) else None
 
     @property
     def word(self) -> str:

@@ -47,8 +47,8 @@ def _client(client: ClientReport) -> Iterator[str]:
     for one in sorted(client.scenarios, key=lambda each: -_rank(each)):
         yield f"  {one.scenario}: {one.word}"
         if one.word != "safe":
-            yield f"      {one.baseline.spec}: {one.baseline.told}"
-            yield f"      {one.candidate.spec}: {one.candidate.told}"
+            yield f"      {one.baseline}"
+            yield f"      {one.candidate}"
     for word, bugs in client.bugs().items():
         for bug in bugs:
             yield f"  known bug {BUGS[word]}: {bug}"

@@ -75,7 +75,7 @@ KNOWN_BUGS = (
         "with short polls a member joins and is never handed anything",
     ),
     KnownBug(
-        "known-bugs/N2_short_poll_rejoin", "kafka-python", "2.2.9", None, "found by this project",
+        "known-bugs/N2_short_poll_rejoin", "kafka-python", "2.1.0", None, "found by this project",
         "with short polls, messages of partitions come that the listener was never told of",
     ),
     KnownBug(

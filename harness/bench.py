@@ -9,6 +9,7 @@ from harness.broker.admin import Admin
 from harness.broker.base import Broker
 from harness.clients.envs import ClientEnv
 from harness.clients.pool import Pool, Worker, WorkerEnd
+from harness.clients.threads import Host
 from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress
@@ -21,6 +22,9 @@ POLL_S = 0.05
 STOP_S = 30
 CLOSE_S = 60
 """A consumer whose loop is over may take so long in its own close(), which commits and leaves the group."""
+LATE_S = 0.5
+"""An answer about stored offsets that takes longer is of an unknown moment."""
+ASKED_AT_MOST = 5
 EX_IOERR = 74
 IDLE_APPLICATION = {"message_ms": 0, "batch_ms": 0, "slow": None, "commit": None, "fails": None}
 """An application that does nothing with a message, and commits nothing."""
@@ -88,10 +92,15 @@ def config(bench: Bench, env: ClientEnv, *, role: str, worker: str) -> dict[str,
     }
 
 
-def start(bench: Bench, env: ClientEnv, config: dict[str, Any], given: dict[str, Any] | None = None) -> Worker:
-    """Start a worker and note it in run.json."""
+def start(
+    bench: Bench, env: ClientEnv, config: dict[str, Any], given: dict[str, Any] | None = None, host: Host | None = None
+) -> Worker:
+    """Start a worker, in a process of its own or in a host's, and note it in run.json."""
     name = str(config["worker"])
-    worker = bench.pool.start(env.python, config, log=bench.run.log(name))
+    if host is not None:
+        worker = bench.pool.keep(host.start(config))
+    else:
+        worker = bench.pool.start(env.python, config, log=bench.run.log(name))
     noted = {
         "worker": name,
         "role": config["role"],
@@ -127,7 +136,7 @@ def note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, plant
     client = next(client for client in bench.run.meta["clients"] if client["worker"] == worker.name)
     client |= {"status": end.status, "exit_status": end.exit_status, "ended": end.ended}
     hello = worker.hello or {}
-    client |= {key: hello[key] for key in ("client_version", "librdkafka") if hello.get(key)}
+    client |= {key: hello[key] for key in ("client_version", "librdkafka", "pid") if hello.get(key)}
     if worker.effective:
         client["settings"] = worker.effective
     client["errors"] = worker.errors
@@ -140,14 +149,14 @@ def note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, plant
         )
     why = (end.ended or {}).get("why")
     # A consumer may be stopped. A producer or reader that had to be did not do its work: half a scenario would pass.
-    reads = client.get("role") == "read_log"
-    given_up = (fatal or reads) and why == "stop"
+    consumes = client.get("role") == "consume"
+    given_up = (fatal or not consumes) and why == "stop"
     if end.status == "ended" and why != "error" and not given_up:
         return
     what = f"{end.describe()}; it made no progress and was given up" if given_up else end.describe()
     if fatal:
         raise HarnessError("worker-failed", what, f"Its log is {end.log}.")
-    if end.status != "ended" and not reads:
+    if end.status != "ended" and consumes:
         state = "killed" if end.status in ("killed", "hung") else "crashed"
         bench.journal.write("member", member=worker.name, state=state, by="fault" if planted else "nobody")
     if planted:
@@ -160,9 +169,14 @@ def note_stored(bench: Bench) -> None:
     """Read the group's stored offsets from outside, through the other family of clients.
 
     Told as of the moment before the question: a commit that another member makes meanwhile may be in the answer or not.
+    So an answer that was long in coming, because a node was down, is asked for again.
     """
-    partitions, asked_at = range(bench.scenario.partitions), time.monotonic_ns()
-    stored = bench.admin.stored_offsets(bench.group, bench.topic, partitions, family=bench.witness)
+    partitions = range(bench.scenario.partitions)
+    for _ in range(ASKED_AT_MOST):
+        asked_at = time.monotonic_ns()
+        stored = bench.admin.stored_offsets(bench.group, bench.topic, partitions, family=bench.witness)
+        if time.monotonic_ns() - asked_at < LATE_S * 1e9:
+            break
     for partition, offset in stored.items():
         bench.journal.write("stored", t=asked_at, partition=partition, offset=offset)
 

@@ -11,8 +11,10 @@ from typing import Any
 from harness import script
 from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, note_end, note_stored, start
 from harness.broker.admin import GroupView
-from harness.clients.pool import WorkerEnd
-from harness.faults.base import Fault, MemberFault
+from harness.clients.pool import Worker, WorkerEnd
+from harness.clients.threads import Host
+from harness.faults.base import Disturbance, all_done
+from harness.looks import Looks
 from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
 
@@ -26,7 +28,11 @@ ASK_S = 1
 class Group:
     """The members of one run, from the first one's start to the last one's end."""
 
-    def __init__(self, bench: Bench, members: list[Member], ends: Ends, faults: Sequence[Fault] = ()) -> None:
+    who, silence = "the group", "nobody was handed anything"
+
+    def __init__(
+        self, bench: Bench, members: list[Member], ends: Ends, faults: Sequence[Disturbance["Group"]] = ()
+    ) -> None:
         self.bench = bench
         self.members = members
         self.ends = ends
@@ -36,9 +42,11 @@ class Group:
         self.settled_at = self.asked_at = 0.0
         self.topics: list[str] = []  # those that faults have made
         self.over = False
+        self.host: Host | None = None  # of members that are threads
         self.crashed = False  # whether the process that ended last had an accident
         self.application_s = longest_batch_s(bench.scenario)
         self.watchdog = Watchdog(self)
+        self.looks = Looks(self)
 
     def run(self) -> None:
         self.began = self.changed_at = time.monotonic()
@@ -76,6 +84,7 @@ class Group:
         self._show()
         now = time.monotonic()
         self.watchdog.turn(now)
+        self.looks.turn(self, now)
         self._close_in_time(now)
         waited_s = now - self.changed_at
         idle = self._idle(now)
@@ -102,16 +111,30 @@ class Group:
         member.part, member.closing_at, member.counted = part, None, 0
         given = member.given
         config = member.config(self.bench, name, part) | {"stands": self._stands(member)}
-        member.worker = start(self.bench, member.env, config, given=given)
+        member.worker = start(self.bench, member.env, config, given=given, host=self._host(member))
         member.started += 1
         self.changed_at = time.monotonic()
         if part.script is not None:
             for word in self.words:
                 member.worker.send({"cmd": "word", "word": word})
 
+    def _host(self, member: Member) -> Host | None:
+        """The process that all members share, if they do: a new one where that has gone."""
+        group, bench = self.bench.scenario.group, self.bench
+        if group is None or group.workers != "threads":
+            return None
+        if self.host is None or self.host.process.poll() is not None:
+            self.host = Host(member.env.python, len(self.members), log=bench.run.log("threads"))
+            bench.pool.hosts.append(self.host)
+        return self.host
+
+    def in_process_of(self, worker: Worker) -> list[Member]:
+        """The members whose workers live in this one's process: its own, or all that are threads of it."""
+        return [one for one in self.members if one.worker is not None and one.worker.process is worker.process]
+
     def _stands(self, member: Member) -> list[dict[str, Any]]:
         """The moments at which a member's process shall stand still for a fault."""
-        wanted = [fault.moment for fault in self.faults if isinstance(fault, MemberFault) and fault.wants(member)]
+        wanted = [fault.moment for fault in self.faults if fault.wants(member)]
         return [{"phase": moment[0], "number": moment[1]} for moment in wanted if moment is not None]
 
     def _listen(self, member: Member) -> None:
@@ -185,6 +208,26 @@ class Group:
     @property
     def deliveries(self) -> int:
         return sum(member.deliveries for member in self.members)
+
+    @property
+    def reached(self) -> int:
+        return self.deliveries
+
+    def in_vain(self) -> str | None:
+        """Why a fault that is about nobody in particular does not matter any more."""
+        scenario = self.bench.scenario
+        if self.deliveries < scenario.messages:
+            return None
+        commit = scenario.consumer.commit
+        if commit is not None and commit.mode == "none" and not scenario.members:
+            return "everything was read already, and nobody commits"
+        return all_done(self)
+
+    def owned(self, worker: Worker) -> frozenset[int]:
+        return self.view().members.get(worker.name, frozenset())
+
+    def unfinished(self) -> set[int]:
+        return {int(partition) for partition in self.lag()}
 
     def disturbed(self) -> None:
         """A fault has taken a member from the group: it may be long until the others get its partitions."""

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from harness import script
+from harness import broker_checks, script
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
+from harness.deletion_checks import deletion
 from harness.errors import UsageError
-from harness.fault_models import KINDS, NETWORK, name_of
+from harness.fault_models import KINDS, NETWORK, OF_THE_BROKER, Fault, name_of
 from harness.scenario_file import KeyPath, near
 from harness.scenario_findings import Finding, Lookup, spec_at
 
@@ -16,11 +17,16 @@ NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 NAME_LENGTH_MAX = 40
 # Their workers would have the names of the producer's and the readers' own.
 TAKEN = ("p", "reader", "reader_committed")
-HEALED = ("kill", "freeze", "leave", "network")
+HEALED = ("kill", "freeze", "leave", "network", "restart_broker", "kill_broker")
 """Kinds that are undone after a while."""
-OF_A_PROCESS = ("kill", "freeze", "leave")
+AT_A_MOMENT = ("kill", "freeze", "leave", *OF_THE_BROKER)
 """Kinds that can be done while a member's process stands still at a moment of its own."""
 TRIGGERS = ("word", "deliveries", "progress", "phase", "s", "random")
+TAKES = (
+    ("restart_after_s", ("kill", "leave", "kill_broker")),
+    ("for_s", ("freeze", "network", "restart_broker")),
+)
+"""Keys that only some kinds have."""
 STAND_S = 10
 """A process that stands still for a fault does not do so for much longer."""
 
@@ -140,7 +146,9 @@ def own_words(get: Lookup) -> list[str]:
         for at in _faults(get)
         for kind in KINDS
         for phase in ("injected", "healed")
-        if get("faults", at, kind) is not None and (phase == "injected" or kind in HEALED)
+        if get("faults", at, kind) is not None
+        and (phase == "injected" or kind in HEALED)
+        and get("faults", at, "during") != "produce"  # It is over before anybody listens.
     ]
     return [f"{name} closed" for name in names] + busy + raised + faults
 
@@ -170,20 +178,27 @@ def _fault(get: Lookup) -> Iterator[Finding]:
         kinds = [kind for kind in KINDS if get(*path, kind) is not None]
         if len(kinds) != 1:
             # One that is misspelt is told as an unknown key, and what is missing is none of its troubles.
-            misspelt = not kinds and any(near(str(key), KINDS) for key in get(*path) or () if key not in KINDS)
+            misspelt = not kinds and any(
+                near(str(key), KINDS) for key in get(*path) or () if key not in Fault.model_fields
+            )
             if not misspelt:
                 yield Finding(path, f"exactly one of {', '.join(KINDS)}, found {', '.join(kinds) or 'none'}")
             continue
         yield from _when(get, path)
+        yield from _whose_moment(get, path, kinds[0])
         yield from _moment(get, path, kinds[0])
         yield from _keys_of(get, path, kinds[0])
         yield from _repeated(get, path, kinds[0])
         if kinds[0] == "add_partitions":
             yield from _more_partitions(get, path)
+        elif kinds[0] == "delete_records":
+            yield from deletion(get, path)
         elif kinds[0] == "network":
             yield from _network(get, path)
         elif kinds[0] == "rebalance":
             yield from _passing(get, path)
+        elif kinds[0] in OF_THE_BROKER:
+            yield from broker_checks.fault(get, path, kinds[0])
         else:
             yield from _target(get, path, kinds[0])
 
@@ -217,9 +232,9 @@ def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:
 
 
 def _keys_of(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
-    for key, whose in (("restart_after_s", ("kill", "leave")), ("for_s", ("freeze", "network"))):
+    for key, whose in TAKES:
         if get(*path, key) is not None and kind not in whose:
-            yield Finding((*path, key), f"only {' and '.join(whose)} have it")
+            yield Finding((*path, key), f"only {', '.join(whose[:-1])} and {whose[-1]} have it")
     if kind == "freeze" and get(*path, "for_s") is None:
         yield Finding(path, "a freeze needs `for_s`: how long it lasts")
 
@@ -234,10 +249,11 @@ def _repeated(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, "times"), "partitions are added once; write a second fault for more")
     elif kind in ("join", "subscription"):
         yield Finding((*path, "times"), f"{kind} is done once; write a second fault for more")
-    elif every_s is None:
+    elif every_s is None and kind != "delete_records":
         yield Finding((*path, "times"), "needs `every_s`: how long after the one before")
-    if kind in ("kill", "leave") and get(*path, "restart_after_s") is None:
-        yield Finding((*path, "times"), "needs `restart_after_s`: a process that has gone is not there a second time")
+    if kind in ("kill", "leave", "kill_broker") and get(*path, "restart_after_s") is None:
+        what = "node" if kind in OF_THE_BROKER else "process"
+        yield Finding((*path, "times"), f"needs `restart_after_s`: a {what} that has gone is not there a second time")
 
 
 def _moment(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
@@ -247,8 +263,8 @@ def _moment(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         if get(*when, "number") is not None:
             yield Finding((*when, "number"), "only with `phase`")
         return
-    if kind not in OF_A_PROCESS:
-        yield Finding((*when, "phase"), f"only {', '.join(OF_A_PROCESS)} can be done at a moment of a member")
+    if kind not in AT_A_MOMENT:
+        yield Finding((*when, "phase"), f"only {', '.join(AT_A_MOMENT)} can be done at a moment of a member")
     if (get(*path, "times") or 1) > 1:
         yield Finding((*path, "times"), "a moment comes once; write a second fault for another")
     if (get(*path, "after_s") or 0) >= STAND_S:
@@ -258,6 +274,25 @@ def _moment(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         if not any(step["do"] == "commit" for steps in lists for step in script.steps_of(steps)):
             what = "the application never commits: set consumer.commit.mode, or write a step `commit`"
             yield Finding((*when, "phase"), what, also=(("consumer", "commit", "mode"),))
+
+
+def _whose_moment(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
+    member, key = get(*path, "when", "member"), (*path, "when", "member")
+    if member is None:
+        return
+    if get(*path, "when", "phase") is None:
+        yield Finding(key, "only with `phase`")
+    elif kind not in OF_THE_BROKER:
+        yield Finding(key, f"the moment is that of the member which {kind} names; leave it out")
+    else:
+        yield from _is_there(get, key, member)
+
+
+def _is_there(get: Lookup, key: KeyPath, member: Any) -> Iterator[Finding]:
+    names = member_names(get)
+    if member is not None and member not in names:
+        shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+        yield Finding(key, f'there is no member "{member}"{near(member, names) or f"; there is {shown}"}')
 
 
 def _passing(get: Lookup, path: KeyPath) -> Iterator[Finding]:
@@ -274,7 +309,7 @@ def _passing(get: Lookup, path: KeyPath) -> Iterator[Finding]:
 def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     key = (*path, "network")
     given = [name for name in NETWORK if get(*key, name) is not None]
-    if len(given) != 1:
+    if len(given) != 1 and given != ["blackhole", "cut"]:
         yield Finding(key, f"exactly one of {', '.join(NETWORK)}, found {', '.join(given) or 'none'}")
     if get(*key, "jitter_ms") is not None and given and given != ["latency_ms"]:
         yield Finding((*key, "jitter_ms"), "only with `latency_ms`")
@@ -282,7 +317,7 @@ def _network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
         yield Finding((*key, "cut"), "true, or another fault of the network")
     if given == ["cut"] and get(*path, "for_s") is not None:
         yield Finding((*path, "for_s"), "a cut is over at once; leave it out")
-    if len(given) == 1 and given != ["cut"] and get(*path, "for_s") is None:
+    if given and given != ["cut"] and get(*path, "for_s") is None:
         yield Finding(path, f"network: {given[0]} needs `for_s`: how long it lasts")
     if get("planted"):
         yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")
@@ -296,11 +331,8 @@ def _more_partitions(get: Lookup, path: KeyPath) -> Iterator[Finding]:
 
 
 def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
-    names, target = member_names(get), get(*path, kind)
-    if target is not None and target not in names:
-        shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-        yield Finding((*path, kind), f'there is no member "{target}"{near(target, names) or f"; there is {shown}"}')
-    if kind == "join" and len(names) < 2:
+    yield from _is_there(get, (*path, kind), get(*path, kind))
+    if kind == "join" and len(member_names(get)) < 2:
         yield Finding((*path, kind), "nobody else is there whom it could join: `members`, or a `group.size` above 1")
     if kind == "join" and get("restarts"):
         yield Finding((*path, kind), "only with `members` or `group.size`; leave `restarts` or it out")
@@ -311,4 +343,4 @@ def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, kind), "the planted client makes its own faults; leave `planted` or this out")
 
 
-CHECKS = (_members, _words, _fault, _names_of_clients)
+CHECKS = (_members, _words, _fault, _names_of_clients, broker_checks.nodes)

@@ -2,7 +2,7 @@
 
 A member is one place in the group. It has one process at a time, and one after the other where it restarts; each is a
 worker with a name and a history of its own. Without `members` there is one, c, whose processes are c1, c2, …; with
-`group.size` there are c1, c2, … at once.
+`group.size` there are c1, c2, … at once, which may be threads of one process.
 """
 
 import random
@@ -97,7 +97,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     """Everybody who will consume, with their processes to come; nothing is started yet."""
     scenario = bench.scenario
     # Faults ask the broker about members, and it knows them by their clients' names.
-    named = bool(scenario.faults)
+    named = scenario.disturbed_while("consume")
     shared = {
         "group": bench.group,
         "batch": scenario.consumer.batch.model_dump(),
@@ -105,6 +105,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
         "application": application(scenario),
         "planted": planted(scenario.planted, scenario.seed),
         "listen": _listens(scenario),
+        "thread": scenario.group is not None and scenario.group.workers == "threads",
     }
     if scenario.consumer.certificate == "foreign":
         shared["connection"] = bench.broker.wrong_connection()
@@ -133,7 +134,9 @@ def _listens(scenario: Scenario) -> bool:
     commits_in_it = scenario.consumer.commit is not None and scenario.consumer.commit.mode == "in_revoke"
     # Whoever works for too long is taken for dead, and joins anew.
     works = scenario.consumer.processing is not None
-    return commits_in_it or works or bool(scenario.faults) or max(len(scenario.members or ()), size or 1) > 1
+    return (
+        commits_in_it or works or scenario.disturbed_while("consume") or max(len(scenario.members or ()), size or 1) > 1
+    )
 
 
 def _who(scenario: Scenario) -> list[tuple[str, list[Part], bool]]:
@@ -194,7 +197,7 @@ def settings_of(
     """What a member's client is made with; the scenario's own words for it win over the library's settings."""
     extra: dict[str, Any] = {}
     if scenario.group is not None:
-        told = scenario.group.model_dump(exclude={"size", "static", "committed"})
+        told = scenario.group.model_dump(exclude={"size", "workers", "static", "committed"})
         extra |= group_settings(env.spec, instance=name if scenario.group.static else None, **told)
     if scenario.consumer.commit is not None:
         commit = scenario.consumer.commit

@@ -36,11 +36,13 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
         "cpu_s_per_million": speed.get("cpu_s_per_million"),
         "wall_s": speed.get("wall_s"),
         "rss_max_bytes": max((size for size in sizes if size is not None), default=None),
+        "processes": _processes(consumers),
         "speed_note": note,
         "stages": meta.get("stages", []),
         "producer": made,
         "recording": {"mode": scenario.get("record"), "note": _recording_note(scenario.get("record"))},
         "group": group_costs(history),
+        "faults": _faults(history),
         "worst_stall_s": _worst_stall_s(history),
         "timeline": _timeline(history),
         "marks": _marks(history),
@@ -61,6 +63,20 @@ def _speed(ended: dict[str, Any], size_bytes: int | None) -> dict[str, Any]:
         "mb_per_s": rate * size_bytes / 1e6 if rate and size_bytes else None,
         "cpu_s_per_million": cpu_s * 1e6 / count if cpu_s is not None and count else None,
     }
+
+
+def _processes(consumers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The consumers' processes, each counted once, however many of the members are its threads.
+
+    cpu_s: of all of them, from start to end; None where one of them did not live to tell.
+    """
+    used: dict[Any, float | None] = {}
+    for client in consumers:
+        pid, cpu_s = client.get("pid") or client.get("worker"), (client.get("ended") or {}).get("process_cpu_s")
+        so_far = used.get(pid, 0.0)
+        used[pid] = None if cpu_s is None or so_far is None else max(so_far, cpu_s)
+    known = [cpu_s for cpu_s in used.values() if cpu_s is not None]
+    return {"count": len(used), "cpu_s": round(sum(known), 3) if len(known) == len(used) else None}
 
 
 def _recording_note(mode: str | None) -> str:
@@ -108,6 +124,22 @@ def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np
     for start, end, count in zip(since[long], until[long], counts[long], strict=True):
         bins += np.diff(np.clip((edges - start) / (end - start), 0, 1)) * count
     return bins
+
+
+def _faults(history: History) -> list[dict[str, Any]]:
+    """What was done on purpose, each time: when it began and was undone, its last proved effect, or why it had none."""
+    rows: list[dict[str, Any]] = []
+    running: dict[str, dict[str, Any]] = {}
+    for event in history.faults:
+        name, phase, at_s = str(event.data["fault"]), event.data["phase"], round((event.at - history.began) / 1e9, 3)
+        if phase == "injecting" or name not in running:
+            running[name] = {"t_s": at_s, "until_s": None, "fault": name, "effect": None, "why": None}
+            rows.append(running[name])
+        row = running[name]
+        row["effect"] = event.data.get("effect") or row["effect"]
+        row["why"] = event.data.get("why") or row["why"]
+        row["until_s"] = at_s if phase == "healed" else row["until_s"]
+    return rows
 
 
 def _marks(history: History) -> list[dict[str, Any]]:

@@ -221,6 +221,7 @@ ROLES: dict[str, Callable[[History, Tape, list[Event], Spill], _Read]] = {
 
 def _harness(history: History, own: list[Event]) -> None:
     history.stored = [event for event in own if event.type == "stored"]
+    history.deleted = [event for event in own if event.type == "deleted"]
     history.faults = [event for event in own if event.type == "fault"]
     history.torn += [str(event.data["why"]) for event in own if event.type == "torn"]
     drained = [event for event in own if event.type == "drained"]

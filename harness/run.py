@@ -16,8 +16,8 @@ from typing import Any
 
 import harness
 from harness import outcome, stages
-from harness.broker.admin import Admin
-from harness.broker.base import open_broker, refuse_unavailable
+from harness.broker.admin import TIMEOUT_S, Admin
+from harness.broker.base import Broker, open_broker, refuse_unavailable
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
@@ -46,12 +46,12 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         run.mark("clients_ready")
 
         with clock.stage("broker start"):
-            proxied = any(fault.network is not None for fault in scenario.faults)
-            opened = open_broker(scenario.broker, run_log=run.log("broker"), progress=progress.say, proxied=proxied)
+            log, proxied = run.log("broker"), scenario.proxied
+            opened = open_broker(scenario.broker, run_log=log, progress=progress.say, proxied=proxied)
             broker = stack.enter_context(opened)
-            run.meta["broker"] = dict(broker.description())
+            run.meta["broker"] = described(broker)
         run.mark("broker_ready")
-        admin = stack.enter_context(Admin(broker.own_connection()))
+        admin = stack.enter_context(Admin(broker.own_connection(), timeout_s=patience_s(scenario)))
         pool = stack.enter_context(Pool())
         journal = stack.enter_context(Journal(run.events))
         bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress)
@@ -111,6 +111,18 @@ def _kept(run: RunDir) -> Iterator[None]:
             run.meta["errors"].append({"slug": "interrupted", "what": "interrupted by the user", "hint": ""})
             run.save()
         raise
+
+
+def patience_s(scenario: Scenario) -> float:
+    """How long the harness's own questions to the broker are asked again: beyond every outage that is wanted."""
+    outages = [fault for fault in scenario.faults if fault.restart_broker is not None or fault.kill_broker is not None]
+    longest_s = max((fault.for_s or fault.restart_after_s or 0 for fault in outages), default=0)
+    return TIMEOUT_S + (longest_s + scenario.broker.start_timeout_s if outages else 0)
+
+
+def described(broker: Broker) -> dict[str, Any]:
+    """The broker, and whether its clients reach it through a proxy."""
+    return {**broker.description(), "proxied": broker.proxy is not None}
 
 
 def circumstances(scenario: Scenario, command: list[str], group: str = stages.GROUP) -> dict[str, Any]:

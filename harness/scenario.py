@@ -94,7 +94,7 @@ class Scenario(Keys):
         default=None, description="The group's members by name, each with its script; null: the plain loop."
     )
     topic: Topic = Field(default_factory=Topic, description="The topic that is written and read.")
-    faults: list[Fault] = Field(default_factory=list, description="What is done to the group while it reads.")
+    faults: list[Fault] = Field(default_factory=list, description="What is done to the group or the producer.")
     restarts: Restarts | None = Field(default=None, description="Orderly restarts of the consumer; null: none.")
     record: Literal["loss", "throughput"] = Field(
         default="loss",
@@ -112,6 +112,15 @@ class Scenario(Keys):
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def proxied(self) -> bool:
+        """Whether a proxy has to stand before the broker, for faults of the network."""
+        return any(fault.network is not None for fault in self.faults)
+
+    def disturbed_while(self, stage: str) -> bool:
+        """Whether there are faults of this stage, `produce` or `consume`."""
+        return any(fault.during == stage for fault in self.faults)
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> "Scenario":

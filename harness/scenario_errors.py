@@ -118,7 +118,7 @@ def _missing(path: KeyPath, described: str) -> str:
 
 
 def _none_of(value: Any, described: str, expected: str) -> str:
-    known = re.findall(r"'([^']*)'", expected)
+    known = re.findall(r"'([^']*)'", expected) or re.findall(r"\d+", expected)
     suggestion = near(value, known) if isinstance(value, str) else ""
     return f"{described} is none of {', '.join(known)}{suggestion}"
 

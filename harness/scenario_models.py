@@ -40,7 +40,12 @@ class Broker(Keys):
         description="Release of Apache Kafka, in quotes. Old clients (librdkafka before 1.8.2, any told to speak "
         "0.10) need 3.9.1.",
     )
-    heap_mb: int = Field(default=512, ge=64, le=1_048_576, description="The broker's heap (-Xmx), in MiB.")
+    nodes: Literal[1, 3] = Field(
+        default=1,
+        description="How many nodes. With 3, each partition is on all of them, and an acks=all answer stands for two "
+        "(min.insync.replicas).",
+    )
+    heap_mb: int = Field(default=512, ge=64, le=1_048_576, description="The heap of each node (-Xmx), in MiB.")
     start_timeout_s: Seconds = Field(
         default=60, description="Until then it must be ready, or the run ends with exit code 4."
     )
@@ -144,6 +149,9 @@ class Producer(Keys):
     settings: Settings = Field(
         default_factory=dict,
         description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
+    )
+    rate: Messages | None = Field(
+        default=None, description="At most so many messages a second; null: as fast as it can."
     )
     transactions: Transactions | None = Field(
         default=None, description="Write in transactions; only with the client `confluent-kafka`. null: without."
@@ -278,6 +286,11 @@ class Group(Keys):
         ge=1,
         le=100,
         description="So many members run the plain loop, all at once: c1, c2, …; null: one, or `members`.",
+    )
+    workers: Literal["processes", "threads"] = Field(
+        default="processes",
+        description="With `size`: whether each member is a process, or a thread of one process, with a consumer of its "
+        "own. A `kill` of one of the threads kills them all.",
     )
     protocol: Literal["classic", "consumer"] | None = Field(
         default=None,

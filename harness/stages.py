@@ -19,11 +19,13 @@ from harness.clients.settings import consumer_settings, isolation_setting, produ
 from harness.clients.spec import ClientSpec, parse_spec
 from harness.compaction import SETTINGS as COMPACTION
 from harness.compaction import await_holes, share
-from harness.faults import faults_of, schedule
+from harness.faults import faults_of, faults_of_producing, schedule
 from harness.group import Group
 from harness.members import ISOLATION_BY_DEFAULT, members_of, planted
+from harness.recording import own_events
 from harness.rundir import write_json
 from harness.scenario import Scenario
+from harness.writing import Writing
 
 __all__ = ["GROUP", "Bench", "Clients", "check_log", "consume", "isolation", "prepare_clients", "produce", "read_log"]
 
@@ -55,7 +57,9 @@ def prepare_clients(scenario: Scenario, say: Callable[[str], None]) -> Clients:
 def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     """Create the topic and write the messages; the producer's history tells what was acked.
 
-    `meanwhile` is called while the producer works, which nobody measures; it should take a second or two at most.
+    `meanwhile` is called while the producer works, which nobody measures; it should take a second or two at most. Where
+    faults need their turns meanwhile it is called before. A producer that then fails leaves the run in doubt; without a
+    fault there is no run.
     """
     scenario = bench.scenario
     compacted = scenario.topic.compacted
@@ -70,13 +74,25 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
             "messages": scenario.messages,
             "transactions": scenario.producer.transactions and scenario.producer.transactions.model_dump(),
             "compacted": compacted,
+            "rate": scenario.producer.rate,
         },
         "planted": planted(scenario.producer.planted, scenario.seed),
     }
+    plans = schedule(scenario)
+    if plans:
+        write_json(bench.run.path / "faults.json", plans)
+    faults = faults_of_producing(plans)
+    if faults:
+        meanwhile()
     worker = _start(bench, env, config, given=scenario.producer.settings)
-    meanwhile()
-    end = _watch(bench, worker, "produce", scenario.messages, idle_s=PRODUCE_IDLE_S)
-    _note_end(bench, worker, end, fatal=True)
+    if not faults:
+        meanwhile()
+    writing = Writing(bench, worker, faults)
+    try:
+        end = _watch(bench, worker, "produce", scenario.messages, idle_s=PRODUCE_IDLE_S, writing=writing)
+    finally:
+        writing.finish()
+    _note_end(bench, worker, end, fatal=not faults)
     if compacted:
         await_holes(lambda: bench.admin.messages_held(bench.topic), share(scenario.messages, scenario.partitions))
 
@@ -132,10 +148,9 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     if bench.scenario.group is not None and bench.scenario.group.committed is not None:
         bench.admin.store_offsets(bench.group, bench.topic, dict.fromkeys(ends, bench.scenario.group.committed))
         note_stored(bench)
-    plans = schedule(bench.scenario)
-    group = Group(bench, members, ends, faults_of(plans))
-    if plans:
-        write_json(bench.run.path / "faults.json", plans)
+    faults = faults_of(schedule(bench.scenario))
+    group = Group(bench, members, ends, faults)
+    if faults:
         group.view()  # The first question opens a connection, and takes a second that no fault may lose.
     group.run()
 
@@ -146,6 +161,10 @@ def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     added = max((fault.add_partitions or 0 for fault in bench.scenario.faults), default=0)
     # Partitions that a fault has added are empty: nothing is produced any more.
     new = {partition: (0, 0) for partition in range(len(ends), max(added, len(ends))) if partition in now}
+    for event in own_events(bench.run.events)[0]:
+        if event.type == "deleted":
+            start, end = ends[event.data["partition"]]
+            new[event.data["partition"]] = max(start, event.data["before"]), end
     if now != ends | new:
         bench.journal.write("torn", why=f"the log changed after it was read independently: {ends} became {now}")
 
@@ -156,8 +175,13 @@ def isolation(settings: dict[str, Any], adapter: str) -> str:
     return str(told or ISOLATION_BY_DEFAULT.get(adapter, "read_uncommitted"))
 
 
-def _watch(bench: Bench, worker: Worker, stage: str, total: int, *, idle_s: float) -> WorkerEnd:
-    """Wait until a worker ends. One that makes no progress for too long is stopped, in order, then by force."""
+def _watch(
+    bench: Bench, worker: Worker, stage: str, total: int, *, idle_s: float, writing: Writing | None = None
+) -> WorkerEnd:
+    """Wait until a worker ends. One that makes no progress for too long is stopped, in order, then by force.
+
+    writing: its faults get their turns, and no silence counts that they may have made.
+    """
     deadline = time.monotonic() + LIMIT_S
     seen, changed_at = 0, time.monotonic()
     while not worker.finished():
@@ -166,6 +190,9 @@ def _watch(bench: Bench, worker: Worker, stage: str, total: int, *, idle_s: floa
         now = time.monotonic()
         if count != seen:
             seen, changed_at = count, now
+        if writing is not None:
+            writing.turn(now)
+            changed_at = max(changed_at, writing.settled_at)
         bench.progress.update(stage, count, total, worker.name)
         broker_alive(bench)
         patience_s = CLOSE_S if worker.closing else idle_s

@@ -19,11 +19,11 @@ def test_defaults(write):
         "client": "kafka-python==2.0.2",
         "api": "poll",
         "security": "mutual_tls",
-        "broker": {"backend": "auto", "kafka": "4.3.1", "heap_mb": 512, "start_timeout_s": 60},
+        "broker": {"backend": "auto", "kafka": "4.3.1", "nodes": 1, "heap_mb": 512, "start_timeout_s": 60},
         "partitions": 4,
         "messages": 1000,
         "size_bytes": 100,
-        "producer": {"client": "confluent-kafka", "settings": {}, "transactions": None, "planted": None},
+        "producer": {"client": "confluent-kafka", "settings": {}, "rate": None, "transactions": None, "planted": None},
         "consumer": {
             "defaults": "as_shipped",
             "settings": {},
@@ -83,7 +83,7 @@ WRONG = {
     "seed:": "6:1: seed: expected a whole number, found nothing",
     "partitions: 10001": "6:1: partitions: must be at most 10,000, found 10001",
     "broker: [1]": (
-        "6:1: broker: expected a block of keys (backend, kafka, heap_mb, start_timeout_s), found a list of 1"
+        "6:1: broker: expected a block of keys (backend, kafka, nodes, heap_mb, start_timeout_s), found a list of 1"
     ),
     "broker: {heap_mb: 63}": "6:10: broker.heap_mb: must be at least 64, found 63",
     'broker: {kafka: "4.3"}': '6:10: broker.kafka: "4.3" is no release of Kafka; all three numbers, such as "4.3.1"',

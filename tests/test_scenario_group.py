@@ -191,7 +191,7 @@ WRONG = {
         "6:1: faults: expected a list, found 5",
     ],
     "faults: [5]": [
-        f"6:10: faults[0]: expected a block of keys ({KINDS_TOLD}, when, after_s, "
+        f"6:10: faults[0]: expected a block of keys ({KINDS_TOLD}, during, when, after_s, "
         "restart_after_s, for_s, times, every_s), found 5",
     ],
     "faults: [{join: c, when: {s: 1}}]": [
@@ -208,10 +208,11 @@ WRONG = {
         "6:35: faults[0].times: needs `restart_after_s`: a process that has gone is not there a second time",
     ],
     "faults: [{freeze: c, when: {s: 1}, for_s: 1, restart_after_s: 1}]": [
-        "6:46: faults[0].restart_after_s: only kill and leave have it",
+        "6:46: faults[0].restart_after_s: only kill, leave and kill_broker have it",
     ],
     "faults: [{subscription: c, when: {phase: polled}}]": [
-        "6:35: faults[0].when.phase: only kill, freeze, leave can be done at a moment of a member",
+        "6:35: faults[0].when.phase: only kill, freeze, leave, restart_broker, kill_broker, move_leader, "
+        "move_coordinator can be done at a moment of a member",
     ],
     "faults: [{kill: c, when: {phase: committing}}]": [
         "6:27: faults[0].when.phase: the application never commits: set consumer.commit.mode, or write a step `commit`",
@@ -271,15 +272,18 @@ WRONG = {
         "6:27: faults[0].when.deliveries: 5,000 deliveries never come: there are 1,000 messages",
     ],
     "faults: [{kill: c, when: {s: 1}, for_s: 5}]": [
-        "6:34: faults[0].for_s: only freeze and network have it",
+        "6:34: faults[0].for_s: only freeze, network and restart_broker have it",
     ],
     "faults: [{network: {}, when: {s: 1}}]": [
         "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
         "found none",
     ],
-    "faults: [{network: {cut: true, blackhole: both}, when: {s: 1}}]": [
+    "faults: [{network: {cut: true, latency_ms: 5}, when: {s: 1}, for_s: 1}]": [
         "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
-        "found blackhole, cut",
+        "found latency_ms, cut",
+    ],
+    "faults: [{network: {cut: true, blackhole: both}, when: {s: 1}}]": [
+        "6:10: faults[0]: network: blackhole needs `for_s`: how long it lasts",
     ],
     "faults: [{network: {cut: true, jitter_ms: 5}, when: {s: 1}}]": [
         "6:32: faults[0].network.jitter_ms: only with `latency_ms`",
@@ -294,7 +298,8 @@ WRONG = {
         "6:10: faults[0]: network: blackhole needs `for_s`: how long it lasts",
     ],
     "faults: [{network: {cut: true}, when: {phase: polled}}]": [
-        "6:40: faults[0].when.phase: only kill, freeze, leave can be done at a moment of a member",
+        "6:40: faults[0].when.phase: only kill, freeze, leave, restart_broker, kill_broker, move_leader, "
+        "move_coordinator can be done at a moment of a member",
     ],
     "faults: [{freeze: c, when: {s: 1}}]": [
         "6:10: faults[0]: a freeze needs `for_s`: how long it lasts",

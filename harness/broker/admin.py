@@ -11,17 +11,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from harness.broker.base import Connection
 from harness.errors import HarnessError
 
 TIMEOUT_S = 15.0
+ATTEMPT_S = 3.0
+"""So long one question may take where it can be asked again: an answer to an old one is of an unknown moment."""
+AGAIN_S = 0.05
 FAMILIES = ("confluent-kafka", "kafka-python")
+
+Answer = TypeVar("Answer")
 
 
 class _NotYet(HarnessError):
-    """The broker knows the partition and does not serve it yet."""
+    """Nobody answers just now: a partition or a group is about to be served by somebody, or a node is down."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,10 @@ class GroupView:
 
 
 class Admin:
-    """One broker's administrator. A context: leaving it closes the connections."""
+    """One broker's administrator. A context: leaving it closes the connections.
+
+    timeout_s: so long a question is asked again while nobody can answer it.
+    """
 
     def __init__(self, connection: Connection, *, timeout_s: float = TIMEOUT_S) -> None:
         self.connection = connection
@@ -53,9 +61,7 @@ class Admin:
         self._confluent = None  # librdkafka ends its threads when the object goes
         while self._readers:
             self._readers.popitem()[1].close()
-        if self._kafka_python is not None:
-            self._kafka_python.close()
-            self._kafka_python = None
+        self._forget_kafka_python()
 
     # ---- topics ------------------------------------------------------------------------------------------------------
 
@@ -63,7 +69,8 @@ class Admin:
         """Make a topic and wait until every partition is served, so that no client meets half a topic."""
         from confluent_kafka.admin import NewTopic
 
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
+        # -1: on as many nodes as the broker's own default says.
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config or {}))
         doing = f"creating topic {name}"
         self._result(doing, lambda client: client.create_topics([topic], request_timeout=self.timeout_s)[name])
         deadline = time.monotonic() + self.timeout_s
@@ -85,14 +92,7 @@ class Admin:
 
     def end_offsets(self, topic: str) -> dict[int, tuple[int, int]]:
         """Per partition the first offset and the offset after the last one, transaction markers included."""
-        deadline = time.monotonic() + self.timeout_s
-        while True:
-            try:
-                return self._end_offsets(topic)
-            except _NotYet:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.02)
+        return self._patiently(lambda: self._end_offsets(topic))
 
     def _end_offsets(self, topic: str) -> dict[int, tuple[int, int]]:
         from confluent_kafka import IsolationLevel, TopicPartition
@@ -159,6 +159,19 @@ class Admin:
                 raise self._error(doing, f"after {self.timeout_s:g} s not every partition was there")
             time.sleep(0.02)
 
+    def delete_records(self, topic: str, before: Mapping[int, int]) -> None:
+        """Delete by partition all records below an offset."""
+        from confluent_kafka import TopicPartition
+
+        doing = f"deleting records of {topic}"
+        with self._errors(doing):
+            told = self._client().delete_records(
+                [TopicPartition(topic, partition, offset) for partition, offset in before.items()],
+                request_timeout=self.timeout_s,
+            )
+            for future in told.values():
+                self._wait(future)
+
     # ---- groups ------------------------------------------------------------------------------------------------------
 
     def stored_offsets(
@@ -179,31 +192,25 @@ class Admin:
         # Not AdminClient.list_consumer_group_offsets: where the group has no coordinator yet, it ended this process
         # with a segmentation fault on 4 of 20 fresh brokers, this way on none of 16 (librdkafka 2.16.1, issue 5040).
         doing = f"reading the offsets of group {group}"
-        with self._errors(doing):
-            answer = self._reader(group).committed(
-                [TopicPartition(topic, partition) for partition in partitions], timeout=self.timeout_s
-            )
-        for part in answer:
-            if part.error:
-                raise self._kafka_error(f"{doing}, partition {part.partition}", part.error)
-        return {part.partition: part.offset for part in answer}
+        wanted = [TopicPartition(topic, partition) for partition in partitions]
+
+        def ask() -> dict[int, int]:
+            with self._errors(doing):
+                answer = self._reader(group).committed(wanted, timeout=self._attempt_s)
+            for part in answer:
+                if part.error:
+                    raise self._kafka_error(f"{doing}, partition {part.partition}", part.error)
+            return {part.partition: part.offset for part in answer}
+
+        return self._patiently(ask)
 
     def _stored_by_kafka_python(self, group: str, topic: str, partitions: list[int]) -> dict[int, int]:
         from kafka import TopicPartition
-        from kafka.errors import KafkaError
 
-        doing = f"reading the offsets of group {group}"
         wanted = [TopicPartition(topic, partition) for partition in partitions]
-        deadline = time.monotonic() + self.timeout_s
-        while True:
-            try:
-                answer = self._kafka_python_client().list_group_offsets({group: wanted})[group]
-                return {part.partition: stored.offset for part, stored in answer.items()}
-            except KafkaError as error:
-                # The first question ever about a group makes the broker create the topic that answers it.
-                if not error.retriable or time.monotonic() > deadline:
-                    raise self._error(doing, str(error) or type(error).__name__) from error
-            time.sleep(0.05)
+        doing = f"reading the offsets of group {group}"
+        answer = self.ask_kafka_python(doing, lambda client: client.list_group_offsets({group: wanted})[group])
+        return {part.partition: stored.offset for part, stored in answer.items()}
 
     def store_offsets(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         """Put a group's committed offsets where a scenario wants them; the group must have no members."""
@@ -225,18 +232,8 @@ class Admin:
         return self._described_by_kafka_python(group, topic)
 
     def _described_by_kafka_python(self, group: str, topic: str) -> GroupView:
-        from kafka.errors import KafkaError
-
         doing = f"asking who is in group {group}"
-        deadline = time.monotonic() + self.timeout_s
-        while True:
-            try:
-                told = self._kafka_python_client().describe_groups([group])[group]
-                break
-            except KafkaError as error:
-                if not error.retriable or time.monotonic() > deadline:
-                    raise self._error(doing, str(error) or type(error).__name__) from error
-            time.sleep(0.05)
+        told = self.ask_kafka_python(doing, lambda client: client.describe_groups([group])[group])
         owned = {}
         for member in told["members"]:
             assigned = member["member_assignment"]
@@ -304,10 +301,47 @@ class Admin:
 
             self._kafka_python = KafkaAdminClient(
                 **kafka_python_settings(self.connection),
-                request_timeout_ms=int(self.timeout_s * 1000),
-                bootstrap_timeout_ms=int(self.timeout_s * 1000),
+                request_timeout_ms=int(self._attempt_s * 1000),
+                bootstrap_timeout_ms=int(self._attempt_s * 1000),
             )
         return self._kafka_python
+
+    def _forget_kafka_python(self) -> None:
+        if self._kafka_python is not None:
+            self._kafka_python.close()
+            self._kafka_python = None
+
+    @property
+    def _attempt_s(self) -> float:
+        return min(ATTEMPT_S, self.timeout_s)
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask again until somebody answers, for `timeout_s`."""
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                return ask()
+            except _NotYet:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(AGAIN_S)
+
+    def ask_kafka_python(self, doing: str, question: Callable[[Any], Answer]) -> Answer:
+        """What kafka-python's administrator is told, asked again while the broker cannot answer."""
+        from kafka.errors import KafkaConnectionError, KafkaError
+
+        def ask() -> Answer:
+            try:
+                return question(self._kafka_python_client())
+            except KafkaError as error:
+                # It never asks anew who coordinates a group (3.0.12): another one does.
+                self._forget_kafka_python()
+                passing = error.retriable or isinstance(error, KafkaConnectionError)
+                raise self._error(
+                    doing, str(error) or type(error).__name__, _NotYet if passing else HarnessError
+                ) from error
+
+        return self._patiently(ask)
 
     def _result(self, doing: str, ask: Callable[[Any], "Future[Any]"]) -> Any:
         with self._errors(doing):
@@ -330,15 +364,25 @@ class Admin:
     def _kafka_error(self, doing: str, reason: Any) -> HarnessError:
         from confluent_kafka import KafkaError
 
-        # What a broker says of a partition in the moments before it leads it, after the topic was made or it started.
-        not_yet = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+        # Before somebody leads a partition or coordinates a group, and while a node is down.
+        not_yet = (
+            KafkaError.NOT_LEADER_FOR_PARTITION,
+            KafkaError.LEADER_NOT_AVAILABLE,
+            KafkaError.NOT_COORDINATOR,
+            KafkaError.COORDINATOR_NOT_AVAILABLE,
+            KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+            KafkaError._TRANSPORT,
+            KafkaError._TIMED_OUT,
+            KafkaError._ALL_BROKERS_DOWN,
+            KafkaError._WAIT_COORD,
+        )
         return self._error(doing, reason.str(), _NotYet if reason.code() in not_yet else HarnessError)
 
     def _error(self, doing: str, why: str, kind: type[HarnessError] = HarnessError) -> HarnessError:
         return kind(
             "broker-refused",
             f"{self.connection['bootstrap']}: {doing}: {why}",
-            "See the broker's log in the run's folder (logs/broker.log).",
+            "See the broker's log in the run's folder (logs/broker*.log).",
         )
 
 

@@ -4,19 +4,29 @@ A broker is used as a context: inside it answers, after it nothing is left of it
 is an ability, declared by name, so that a scenario that needs it is refused before anything is started.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.broker.proxy import Proxy
 from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.broker.outage import Outage
 
 Progress = Callable[[str], None]
 Connection = dict[str, str | None]
 
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
+ABILITIES: Mapping[str, frozenset[str]] = {
+    "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
+    "docker": frozenset(),
+    "external": frozenset(),
+}
+"""What a backend can do beyond running: have three nodes, end a node in order or by force, tell which requests a node
+has answered, stand behind a proxy."""
 
 
 class BrokerSettings(Protocol):
@@ -26,6 +36,8 @@ class BrokerSettings(Protocol):
     def backend(self) -> str: ...
     @property
     def kafka(self) -> str: ...
+    @property
+    def nodes(self) -> int: ...
     @property
     def heap_mb(self) -> int: ...
     @property
@@ -62,7 +74,27 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
     def alive(self) -> str | None:
-        """None while it runs, else what ended it, its last lines and where its log is."""
+        """None while it runs, else what ended it, its last lines and where its log is.
+
+        A node that is down on purpose is no trouble.
+        """
+        ...
+
+    def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> "Outage":
+        """End the node of this number, the first is 1; abilities `restart` and `kill`."""
+        ...
+
+    def restore(self) -> None:
+        """Have all nodes up again, and wait for it."""
+        ...
+
+    def request_log(self, number: int) -> Path:
+        """Where the node of this number writes the requests that it answered, see `witness`; ability `requests`."""
+        ...
+
+    @property
+    def outages(self) -> "Sequence[Outage]":
+        """Nodes that are down on purpose, or on their way there or back."""
         ...
 
 
@@ -91,6 +123,7 @@ def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, 
 
     return EmbeddedBroker(
         kafka=settings.kafka,
+        nodes=settings.nodes,
         heap_mb=settings.heap_mb,
         start_timeout_s=settings.start_timeout_s,
         run_log=run_log,

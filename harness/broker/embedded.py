@@ -1,44 +1,33 @@
-"""A real Apache Kafka on this machine's JVM: one node, KRaft, mutual TLS and plaintext, for one run.
+"""A real Apache Kafka on this machine's JVM: one node or three, KRaft, mutual TLS and plaintext, for one run.
 
 It listens on 127.0.0.1 alone, keeps data, certificates and settings in one temporary folder that goes away with it, and
-logs straight into the run's folder.
+logs straight into the run's folder, each node into a file of its own.
 """
 
 import contextlib
 import os
-import re
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
 from harness import proc
 from harness.broker import jars, tls
-from harness.broker.base import SECURITIES, Connection, Progress
+from harness.broker.base import ABILITIES, SECURITIES, Connection, Progress
+from harness.broker.node import JVM_FLAGS, Build, Node, free_ports, left_s
+from harness.broker.outage import Outage
+from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
-from harness.errors import HarnessError
 from harness.rundir import disk_error
 
-HOST = "127.0.0.1"
 START_ATTEMPTS = 3
-STOP_GRACE_S = 15
-CLUSTER_ID = "harness-harness-harnes"  # must be 16 bytes in URL-safe base64
 FOLDER_PREFIX = "harness-kafka-"
 OWNER = "owner.pid"
-READY_LINE = b"Kafka Server started"
 
-# Serial collector: 46 jars on 2 cores, without any class archive, start in 3.3 s with it and in 4.2 s with G1. A class
-# archive of our own (-XX:SharedArchiveFile) would save 1.5 s more, but costs 7 s at the first start and 69 MB.
-# Without UsePerfData the JVM leaves no /tmp/hsperfdata_* behind when it is killed.
-JVM_FLAGS = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
-# Formatting is over before the second compiler could pay: 0.95 s instead of 1.15 s.
-FORMAT_FLAGS = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-Xmx128m")
-
-# Without its own shutdown hook, or the log ends before the broker does.
+# Without its own shutdown hook, or the log ends before the broker does. The log of requests is off until a fault needs
+# to know what clients ask for (`witness`).
 LOG4J2 = """\
 shutdownHook=disable
 appender.out.type=Console
@@ -47,19 +36,37 @@ appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=[%d] %p %m (%c)%n
 rootLogger.level=info
 rootLogger.appenderRef.out.ref=out
+appender.requests.type=File
+appender.requests.name=requests
+appender.requests.fileName=${sys:harness.requests}
+appender.requests.layout.type=PatternLayout
+appender.requests.layout.pattern=%m%n
+logger.requests.name=kafka.request.logger
+logger.requests.level=off
+logger.requests.additivity=false
+logger.requests.appenderRef.requests.ref=requests
 """
 RELOAD4J = """\
 log4j.rootLogger=INFO, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
+log4j.logger.kafka.request.logger=OFF, requests
+log4j.additivity.kafka.request.logger=false
+log4j.appender.requests=org.apache.log4j.FileAppender
+log4j.appender.requests.File=${harness.requests}
+log4j.appender.requests.layout=org.apache.log4j.PatternLayout
+log4j.appender.requests.layout.ConversionPattern=%m%n
 """
 
 
 class EmbeddedBroker:
-    """Kafka as a child process. Enter it from the main thread (see proc.start)."""
+    """Kafka as child processes. Enter it from the main thread (see proc.start).
 
-    abilities: frozenset[str] = frozenset()
+    run_log: the log of a single node; of several, `broker.log` becomes `broker-1.log` and so on.
+    """
+
+    abilities = ABILITIES["embedded"]
 
     def __init__(
         self,
@@ -69,6 +76,7 @@ class EmbeddedBroker:
         start_timeout_s: float,
         run_log: Path,
         progress: Progress,
+        nodes: int = 1,
         proxied: bool = False,
     ) -> None:
         self.kafka = kafka
@@ -76,15 +84,16 @@ class EmbeddedBroker:
         self.start_timeout_s = start_timeout_s
         self.run_log = run_log.absolute()
         self.progress = progress
+        self.size = nodes
         self.proxied = proxied
         self.proxy: Proxy | None = None
         self.folder: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._ports: dict[str, int] = {}
+        self.nodes: list[Node] = []
         self._material: tls.Material | None = None
-        self._settings: dict[str, str] = {}
-        self._java: jars.Java | None = None
         self._start_s: dict[str, float] = {}
+        self._outages: list[Outage] = []
+        self._threads: ThreadPoolExecutor | None = None
+        self._playing: list[Future[None]] = []
 
     # ---- life --------------------------------------------------------------------------------------------------------
 
@@ -102,34 +111,45 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End Kafka and remove its folder, whatever state it is in; harmless when called again."""
         try:
-            self._end_process()
+            self._end_outages()
         finally:
-            if self.proxy is not None:
-                self.proxy.stop()
-            if self.folder is not None:
-                shutil.rmtree(self.folder, ignore_errors=True)
-                self.folder = None
+            try:
+                self._end_processes()
+            finally:
+                if self._threads is not None:
+                    self._threads.shutdown()
+                if self.proxy is not None:
+                    self.proxy.stop()
+                if self.folder is not None:
+                    shutil.rmtree(self.folder, ignore_errors=True)
+                    self.folder = None
 
-    def _end_process(self) -> None:
-        if self._process is None:
-            return
-        try:
-            proc.stop(self._process, grace_s=STOP_GRACE_S)
-        except BaseException:  # a second Ctrl-C: no more grace
-            proc.stop(self._process, grace_s=0)
-            raise
+    def _end_outages(self) -> None:
+        for outage in self._outages:
+            outage.give_up()
+        wait(self._playing)
+
+    def _end_processes(self) -> None:
+        """One node ends in order. Of three the last ones cannot: each would wait for a majority that is gone."""
+        for node in self.nodes:
+            if self.size == 1:
+                node.stop()
+            elif node.process is not None:
+                node.kill()
 
     # ---- what it is --------------------------------------------------------------------------------------------------
 
     @property
     def pid(self) -> int:
-        assert self._process is not None, "not started"
-        return self._process.pid
+        """Of the first node's process."""
+        process = self.nodes[0].process if self.nodes else None
+        assert process is not None, "not started"
+        return process.pid
 
     def connection(self, security: str) -> Connection:
         assert security in SECURITIES, security
         assert self._material is not None, "not started"
-        bootstrap = f"localhost:{self._advertised[security]}"
+        bootstrap = self._bootstrap(security)
         if security == "plaintext":
             return _plaintext(bootstrap)
         return {
@@ -141,12 +161,17 @@ class EmbeddedBroker:
         }
 
     def own_connection(self) -> Connection:
-        return _plaintext(f"localhost:{self._advertised['harness' if self.proxied else 'plaintext']}")
+        return _plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
 
-    @property
-    def _advertised(self) -> dict[str, int]:
-        """The ports that clients are told of: the proxy's, where it stands before them."""
-        return self._ports | (self.proxy.ports if self.proxy is not None else {})
+    def _bootstrap(self, listener: str) -> str:
+        """Every node; behind a proxy, the ports of the proxy that leads to it."""
+        advertised = [node.ports | self._proxy_ports(node.number) for node in self.nodes]
+        return ",".join(f"localhost:{ports[listener]}" for ports in advertised)
+
+    def _proxy_ports(self, number: int) -> dict[str, int]:
+        if self.proxy is None:
+            return {}
+        return {security: self.proxy.ports[_before(number, security)] for security in SECURITIES}
 
     def wrong_connection(self) -> Connection:
         """Mutual TLS with a client certificate of an authority that this broker does not trust."""
@@ -155,212 +180,152 @@ class EmbeddedBroker:
         return right | {"cert": self._material["wrong_cert"], "key": self._material["wrong_key"]}
 
     def description(self) -> dict[str, Any]:
-        assert self._java is not None, "not started"
+        assert self.nodes, "not started"
+        java, settings = self.nodes[0].build.java, self.nodes[0].settings
         return {
             "backend": "embedded",
             "kafka": self.kafka,
-            "java": self._java.version,
-            "java_path": str(self._java.path),
+            "nodes": self.size,
+            "java": java.version,
+            "java_path": str(java.path),
             "heap_mb": self.heap_mb,
             "jvm_flags": list(JVM_FLAGS),
             "listeners": {security: self.connection(security)["bootstrap"] for security in SECURITIES},
-            "settings": {key: value for key, value in self._settings.items() if not key.endswith(".location")},
+            "settings": {key: value for key, value in settings.items() if not key.endswith(".location")},
             "start_s": dict(self._start_s),
         }
 
     def alive(self) -> str | None:
-        if self._process is None:
+        if not self.nodes:
             return f"Kafka {self.kafka} has not been started"
-        status = self._process.poll()
-        if status is None:
-            return None
-        return f"Kafka {self.kafka} {_ended(status)}; its log is {self.run_log}, the last lines:\n{self._last_lines()}"
-
-    def _last_lines(self) -> str:
-        lines = proc.last_lines(self.run_log, 8).splitlines()
-        return "\n".join(line[:200] for line in lines) or "(it wrote nothing)"
+        trouble = next((outage.trouble for outage in self._outages if outage.trouble), None)
+        away = {outage.node.number for outage in self._outages if outage.lasts}
+        told = (node.trouble() for node in self.nodes if node.number not in away)
+        return trouble or next((what for what in told if what is not None), None)
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._java = jars.java()
+        java = jars.java()
         class_path = jars.kafka_jars(self.kafka, progress=self.progress)
         try:
             self.run_log.parent.mkdir(parents=True, exist_ok=True)
-            self.run_log.touch()
             remove_orphans(Path(tempfile.gettempdir()))
             self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
             (self.folder / OWNER).write_text(str(os.getpid()))
             (self.folder / "tmp").mkdir()
-            self._material = tls.make_material(self.folder / "tls")
-            if self.proxied:
-                self.proxy = Proxy(SECURITIES)
-                self.proxy.start()
             (self.folder / "log4j2.properties").write_text(LOG4J2)
             (self.folder / "log4j.properties").write_text(RELOAD4J)
+            self._material = tls.make_material(self.folder / "tls")
+            build = Build(self.kafka, self.heap_mb, self.start_timeout_s, java, class_path, self.folder)
+            self.nodes = [self._node(number, build) for number in range(1, self.size + 1)]
+            if self.proxied:
+                self.proxy = Proxy([_before(node.number, security) for node in self.nodes for security in SECURITIES])
+                self.proxy.start()
             for attempt in range(1, START_ATTEMPTS + 1):
                 self._configure()
-                if self._start_once(class_path, last=attempt == START_ATTEMPTS):
+                if self._start_once(last=attempt == START_ATTEMPTS):
                     return
         except OSError as error:
             raise disk_error(Path(error.filename or self.run_log), error) from error
 
+    def _node(self, number: int, build: Build) -> Node:
+        log = self.run_log if self.size == 1 else self.run_log.with_name(f"{self.run_log.stem}-{number}.log")
+        log.touch()
+        return Node(number, build, log=log, alone=self.size == 1)
+
     def _configure(self) -> None:
-        """Choose ports and write server.properties."""
-        assert self.folder is not None
+        """Choose ports, other ones for each node, and write their settings."""
         assert self._material is not None
         names = (*SECURITIES, "controller", *(("harness",) if self.proxied else ()))
-        self._ports = dict(zip(names, _free_ports(len(names)), strict=True))
-        self._settings = server_settings(self._ports, self._material, data=self.folder / "data")
+        chosen = free_ports(len(names) * self.size)
+        ports = {
+            node.number: dict(zip(names, chosen[at : at + len(names)], strict=True))
+            for node, at in zip(self.nodes, range(0, len(chosen), len(names)), strict=True)
+        }
+        controllers = {number: listeners["controller"] for number, listeners in ports.items()}
         if self.proxy is not None:
-            self.proxy.targets = self._ports
-            self._settings |= behind_proxy(self._settings, self._ports, self.proxy.ports)
-        text = "".join(f"{key}={value}\n" for key, value in self._settings.items())
-        (self.folder / "server.properties").write_text(text)
+            self.proxy.targets = {
+                _before(number, security): ports[number][security] for number in ports for security in SECURITIES
+            }
+        for node in self.nodes:
+            own = ports[node.number]
+            data = node.folder / "data"
+            settings = server_settings(own, self._material, data=data, node=node.number, controllers=controllers)
+            if self.proxy is not None:
+                settings |= behind_proxy(settings, own, self._proxy_ports(node.number))
+            node.configure(own, settings)
 
-    def _start_once(self, class_path: list[Path], *, last: bool) -> bool:
+    def _start_once(self, *, last: bool) -> bool:
         """Format and start; True once clients are served, False if another program took one of the ports first."""
-        assert self.folder is not None
         deadline = time.monotonic() + self.start_timeout_s
-        properties = self.folder / "server.properties"
-        log_start_bytes = self.run_log.stat().st_size
         begin = time.monotonic()
-        if not (self.folder / "data" / "meta.properties").exists():
-            self.progress(f"formatting the storage of Kafka {self.kafka}")
-            format_args = ("kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", properties)
-            self._run_java(class_path, FORMAT_FLAGS, *format_args)
-            assert self._process is not None
-            if not proc.wait_until(lambda: self.alive() is not None, timeout_s=self._left_s(deadline), poll_s=0.02):
-                raise self._not_ready("formatting its storage")
-            if self._process.returncode != 0:
-                raise self._died("while formatting its storage")
+        self._format(deadline)
         formatted = time.monotonic()
-        self.progress(f"starting Kafka {self.kafka}")
-        crash_log = self.run_log.with_name(self.run_log.stem + "-crash.log")
-        flags = (f"-Xmx{self.heap_mb}m", *JVM_FLAGS, f"-XX:ErrorFile={crash_log}")
-        self._run_java(class_path, flags, "kafka.Kafka", properties)
-        ready = proc.wait_until(
-            lambda: self.alive() is not None or self._serves(log_start_bytes), timeout_s=self._left_s(deadline)
-        )
-        if not ready:
-            raise self._not_ready("starting")
-        if self.alive() is not None:
-            if not last and b"Address already in use" in self._logged(log_start_bytes):
-                return False
-            raise self._died("while starting")
+        self.progress(f"starting {self._named}")
+        for node in self.nodes:
+            node.launch()
+        serving: set[Node] = set()
+
+        def settled() -> bool:
+            serving.update(node for node in self.nodes if node not in serving and node.serves())
+            return len(serving) == self.size or any(node.ended() for node in self.nodes)
+
+        if not proc.wait_until(settled, timeout_s=left_s(deadline)):
+            raise next(node for node in self.nodes if node not in serving).not_ready("starting")
+        dead = [node for node in self.nodes if node.ended()]
+        if dead:
+            if last or not any(node.port_was_taken() for node in dead):
+                raise dead[0].died("while starting")
+            self._end_processes()
+            return False
         self._start_s = {
             "format": round(formatted - begin, 3),
             "start": round(time.monotonic() - formatted, 3),
         }
         return True
 
-    def _run_java(self, class_path: list[Path], flags: tuple[str, ...], *args: str | Path) -> None:
-        assert self._java is not None
-        assert self.folder is not None
-        argv = (
-            self._java.path,
-            *flags,
-            f"-Djava.io.tmpdir={self.folder / 'tmp'}",
-            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
-            f"-Dlog4j.configuration=file:{self.folder / 'log4j.properties'}",
-            "-cp",
-            os.pathsep.join(str(jar) for jar in class_path),
-            *args,
-        )
-        # Options that the surroundings put into every JVM could change the broker under test.
-        env = {key: value for key, value in os.environ.items() if key not in ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")}
-        self._process = proc.start(argv, log=self.run_log, env=env, cwd=self.folder)
+    def _format(self, deadline: float) -> None:
+        new = [node for node in self.nodes if not node.formatted]
+        if new:
+            self.progress(f"formatting the storage of {self._named}")
+        for node in new:
+            node.format()
+        for node in new:
+            node.await_formatted(deadline)
 
-    def _left_s(self, deadline: float) -> float:
-        return max(0.0, deadline - time.monotonic())
+    @property
+    def _named(self) -> str:
+        return f"Kafka {self.kafka}" if self.size == 1 else f"Kafka {self.kafka}, {self.size} nodes"
 
-    def _logged(self, start_bytes: int) -> bytes:
-        with self.run_log.open("rb") as file:
-            file.seek(start_bytes)
-            return file.read()
+    # ---- abilities ---------------------------------------------------------------------------------------------------
 
-    def _serves(self, log_start_bytes: int) -> bool:
-        """Kafka says that it is up (it does so once it has joined its cluster), and both client listeners accept."""
-        if READY_LINE not in self._logged(log_start_bytes):
-            return False
-        for security in SECURITIES:
-            try:
-                socket.create_connection((HOST, self._ports[security]), timeout=1).close()
-            except OSError:
-                return False
-        return True
+    def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> Outage:
+        """End a node, in order or by SIGKILL; so long after it is down it is started again, None: never.
 
-    # ---- what went wrong ---------------------------------------------------------------------------------------------
+        Returns at once. One node at a time: the others could not go on without the second.
+        """
+        assert not self.outages, "one at a time"
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(1, "outage")
+        outage = Outage(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
+        self._outages.append(outage)
+        self._playing.append(self._threads.submit(outage.play))
+        return outage
 
-    def _died(self, when: str) -> HarnessError:
-        assert self._process is not None
-        what = f"Kafka {self.kafka} {_ended(self._process.returncode)} {when}"
-        return HarnessError(
-            "broker-died",
-            f"{what}; its log is {self.run_log}, the last lines:\n{self._last_lines()}",
-            memory_hint(self._last_lines(), self.heap_mb),
-        )
+    def restore(self) -> None:
+        """A node that was down for good comes back too. What goes wrong `alive` tells."""
+        for outage in self.outages:
+            outage.bring_back()
+        wait(self._playing)
 
-    def _not_ready(self, when: str) -> HarnessError:
-        return HarnessError(
-            "broker-not-ready",
-            f"Kafka {self.kafka} was still {when} after {self.start_timeout_s:g} s; "
-            f"its log is {self.run_log}, the last lines:\n{self._last_lines()}",
-            f"On a slow or busy machine raise broker.start_timeout_s (now {self.start_timeout_s:g}); "
-            f"a heap that is too small crawls as well: broker.heap_mb (now {self.heap_mb}).",
-        )
+    def request_log(self, number: int) -> Path:
+        return self.nodes[number - 1].requests
 
-
-def server_settings(ports: dict[str, int], material: tls.Material, *, data: Path) -> dict[str, str]:
-    """server.properties: everything that decides delivery or security is said, none left to a default."""
-    tls_port, plain_port, controller_port = ports["mutual_tls"], ports["plaintext"], ports["controller"]
-    return {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
-        "controller.listener.names": "CONTROLLER",
-        "listeners": f"TLS://{HOST}:{tls_port},PLAINTEXT://{HOST}:{plain_port},CONTROLLER://{HOST}:{controller_port}",
-        # A name, because old clients cannot check a certificate against an address.
-        "advertised.listeners": f"TLS://localhost:{tls_port},PLAINTEXT://localhost:{plain_port}",
-        "listener.security.protocol.map": "TLS:SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "ssl.client.auth": "required",
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": material["server_keystore"],
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": material["ca"],
-        "log.dirs": str(data),
-        "auto.create.topics.enable": "false",
-        "default.replication.factor": "1",
-        "min.insync.replicas": "1",
-        "unclean.leader.election.enable": "false",
-        "group.initial.rebalance.delay.ms": "0",
-        # Each of these partitions is a folder to be made at the first commit; 50 of them are for large clusters.
-        "offsets.topic.num.partitions": "4",
-        "offsets.topic.replication.factor": "1",
-        "transaction.state.log.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        # A compacted topic need not wait long for its turn; where none is, there is nothing to do.
-        "log.cleaner.backoff.ms": "1000",
-        # Nothing may be deleted by age or size under a judgement.
-        "log.retention.ms": "-1",
-        "log.retention.bytes": "-1",
-        "offsets.retention.minutes": "10080",
-    }
-
-
-def behind_proxy(settings: dict[str, str], ports: dict[str, int], proxy: dict[str, int]) -> dict[str, str]:
-    """What is different where clients are to come through a proxy: they are told its ports, and the harness has a
-    listener of its own, which the broker uses for itself as well."""
-    own = f"HARNESS://{HOST}:{ports['harness']}"
-    return {
-        "listeners": f"{settings['listeners']},{own}",
-        "advertised.listeners": f"TLS://localhost:{proxy['mutual_tls']},PLAINTEXT://localhost:{proxy['plaintext']},"
-        f"HARNESS://localhost:{ports['harness']}",
-        "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},HARNESS:PLAINTEXT",
-        "inter.broker.listener.name": "HARNESS",
-    }
+    @property
+    def outages(self) -> list[Outage]:
+        """Those that last."""
+        return [outage for outage in self._outages if outage.lasts]
 
 
 def remove_orphans(temp: Path) -> None:
@@ -375,31 +340,10 @@ def remove_orphans(temp: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def memory_hint(last_lines: str, heap_mb: int) -> str:
-    """What to do about a dead JVM; its own words tell too small a heap from too small a machine."""
-    if re.search(r"could not reserve|cannot allocate memory|insufficient memory", last_lines, re.IGNORECASE):
-        return f"The machine has not enough free memory: free some, or lower broker.heap_mb (now {heap_mb})."
-    if re.search(r"OutOfMemoryError|too small .*heap|heap .*too small", last_lines, re.IGNORECASE):
-        return f"The heap is too small: raise broker.heap_mb (now {heap_mb}; 512 is enough for one node)."
-    return f"Read the log; if memory was short, change broker.heap_mb (now {heap_mb})."
+def _before(number: int, security: str) -> str:
+    """The proxy's name for what stands before a node's listener."""
+    return f"{number} {security}"
 
 
 def _plaintext(bootstrap: str) -> Connection:
     return {"bootstrap": bootstrap, "security": "plaintext", "ca": None, "cert": None, "key": None}
-
-
-def _ended(status: int) -> str:
-    if status >= 0:
-        return f"ended with exit status {status}"
-    with contextlib.suppress(ValueError):
-        return f"was killed by {signal.Signals(-status).name}"
-    return f"was killed by signal {-status}"
-
-
-def _free_ports(count: int) -> list[int]:
-    """Different ports: all are held before the first is let go."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

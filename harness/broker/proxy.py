@@ -1,7 +1,7 @@
-"""A TCP proxy in front of the broker's listeners, on 127.0.0.1: bytes only, whatever is in them.
+"""A TCP proxy in front of the broker's listeners, on 127.0.0.1: it hands on bytes, whatever is in them.
 
-Without a `Rule` it hands on what comes, at once. With one it delays, holds or cuts, and counts what it did: that is the
-proof of a network's fault. It lives in a thread of the harness, and ends with it.
+Without a `Rule` it hands on what comes, at once. With one it delays, holds or cuts, and counts what it did, to which
+requests and answers: that is the proof of a network's fault. It lives in a thread of the harness, and ends with it.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ import socket
 import struct
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from harness.broker.requests import Frame, Talk, Way
 
 HOST = "127.0.0.1"
 CHUNK_BYTES = 64 * 1024
@@ -22,18 +24,17 @@ LATE_S = 0.001
 """Bytes that were kept for less are not counted as late."""
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: closing sends RST
 
-Way = Literal["to_client", "to_broker"]
-
 
 @dataclass(frozen=True)
 class Rule:
     """What is done to all connections while it is in force. Each way is delayed and slowed down by itself."""
 
     latency_ms: int = 0
-    jitter_ms: int = 0  # up to so much more, drawn for each piece; the order of bytes stays
+    jitter_ms: int = 0  # up to so much more, drawn for each piece from `seed`; the order of bytes stays
     bandwidth_kb_s: float | None = None  # of 1000 bytes, each connection, each way
     blackhole: Literal["both", "to_client", "to_broker"] | None = None
     cut_after_bytes: int | None = None  # each connection is reset once so many more went to its client
+    seed: str = ""
 
     def holds(self, way: Way) -> bool:
         return self.blackhole in ("both", way)
@@ -41,12 +42,21 @@ class Rule:
 
 @dataclass
 class Count:
-    """What was done since the counting began."""
+    """What was done since the counting began.
+
+    frames: the requests and answers of which bytes were late or held back, by connection, way and number. carried: of
+    the connections that were reset, the largest frame of each kind and way that they had carried until then.
+    """
 
     late_bytes: int = 0
     held_bytes: int = 0
     cut: int = 0
     connections: set[int] = field(default_factory=set)  # those that it was done to, by number
+    frames: dict[tuple[int, Way, int], Frame] = field(default_factory=dict)
+    carried: list[Frame] = field(default_factory=list)
+
+    def copy(self) -> "Count":
+        return replace(self, connections=set(self.connections), frames=dict(self.frames), carried=list(self.carried))
 
 
 class Connection:
@@ -56,6 +66,24 @@ class Connection:
         self.number = number
         self.ends = (client, broker)
         self.passed = 0  # bytes to the client under the rule of now
+        self.talk = Talk()
+        self.carried: dict[tuple[str, Way], Frame] = {}  # the largest frame of each kind
+        self.draws: dict[Way, random.Random] = {}
+
+    def heard(self, way: Way, data: bytes) -> list[Frame]:
+        frames = self.talk.heard(way, data)
+        for frame in frames:
+            known = self.carried.get((frame.kind, way))
+            if known is None or frame.size > known.size:
+                self.carried[frame.kind, way] = frame
+        return frames
+
+    def jitter_s(self, way: Way, rule: Rule) -> float:
+        """The next draw of this connection's own row of them, which is the same in each run of a seed."""
+        if not rule.jitter_ms:
+            return 0
+        draw = self.draws.setdefault(way, random.Random(f"{rule.seed}:{self.number}:{way}"))
+        return draw.uniform(0, rule.jitter_ms) / 1000
 
     def reset(self) -> None:
         for end in self.ends:
@@ -109,17 +137,16 @@ class Proxy:
         async def change() -> None:
             self._rule, self._count = rule, Count()
             for connection in self._connections.values():
-                connection.passed = 0
+                connection.passed, connection.draws = 0, {}
             self._changed.set()
             self._changed = asyncio.Event()
 
         asyncio.run_coroutine_threadsafe(change(), self._loop).result()
 
     def cut(self) -> None:
-        """Reset all connections now, at both ends; the counts begin anew."""
+        """Reset all connections now, at both ends; what was held never comes."""
 
         async def reset() -> None:
-            self._count = Count()
             for connection in list(self._connections.values()):
                 self._cut(connection)
 
@@ -127,8 +154,7 @@ class Proxy:
 
     def count(self) -> Count:
         async def copied() -> Count:
-            now = self._count
-            return Count(now.late_bytes, now.held_bytes, now.cut, set(now.connections))
+            return self._count.copy()
 
         return asyncio.run_coroutine_threadsafe(copied(), self._loop).result()
 
@@ -202,17 +228,24 @@ class Proxy:
                 data = b""
             rule, now = self._rule, self._loop.time()
             if rule.latency_ms or rule.jitter_ms or rule.bandwidth_kb_s:
-                due = max(due, now + (rule.latency_ms + random.uniform(0, rule.jitter_ms)) / 1000)
+                due = max(due, now + rule.latency_ms / 1000 + connection.jitter_s(way, rule))
                 due += len(data) / (rule.bandwidth_kb_s * 1000) if rule.bandwidth_kb_s else 0
             else:
                 due = now
-            if data and due - now >= LATE_S:
-                self._count.late_bytes += len(data)
-                self._count.connections.add(connection.number)
-            if data and rule.holds(way):
-                self._count.held_bytes += len(data)
-                self._count.connections.add(connection.number)
+            if data:
+                self._note(connection, way, data, late=due - now >= LATE_S, held=rule.holds(way))
             await pieces.put((due, data))
+
+    def _note(self, connection: Connection, way: Way, data: bytes, *, late: bool, held: bool) -> None:
+        """Count what happens to a piece."""
+        frames, count = connection.heard(way, data), self._count
+        if not late and not held:
+            return
+        count.late_bytes += len(data) if late else 0
+        count.held_bytes += len(data) if held else 0
+        count.connections.add(connection.number)
+        for frame in frames:
+            count.frames[connection.number, way, frame.number] = frame
 
     async def _wait(self, way: Way, due: float) -> None:
         """Until a piece may be handed on: it is due, or the rule that it came under is over, and none holds it."""
@@ -241,4 +274,5 @@ class Proxy:
         if not connection.ends[0].transport.is_closing():
             self._count.cut += 1
             self._count.connections.add(connection.number)
+            self._count.carried += connection.carried.values()
         connection.reset()

@@ -1,9 +1,12 @@
-"""What is done to a group while it reads: one kind of fault a file, each with a proof that it had an effect."""
+"""What is done to readers, writers and their broker: one kind of fault a file, each with a proof of its effect."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.faults.add_partitions import AddPartitions
-from harness.faults.base import Fault
+from harness.faults.base import Disturbance, Work
+from harness.faults.broker import TakeDown
+from harness.faults.broker_moves import MoveCoordinator, MoveLeader
+from harness.faults.delete_records import DeleteRecords
 from harness.faults.freeze import Freeze
 from harness.faults.join import Join
 from harness.faults.kill import Kill
@@ -13,9 +16,12 @@ from harness.faults.rebalance import Rebalance
 from harness.faults.schedule import schedule
 from harness.faults.subscription import Subscription
 
-__all__ = ["Fault", "faults_of", "schedule"]
+if TYPE_CHECKING:
+    from harness.group import Group
 
-KINDS: dict[str, type[Fault]] = {
+__all__ = ["Disturbance", "Work", "faults_of", "faults_of_producing", "schedule"]
+
+KINDS: dict[str, type[Disturbance["Group"]]] = {
     "kill": Kill,
     "freeze": Freeze,
     "leave": Leave,
@@ -24,9 +30,25 @@ KINDS: dict[str, type[Fault]] = {
     "subscription": Subscription,
     "add_partitions": AddPartitions,
     "network": Network,
+    "delete_records": DeleteRecords,
+    "restart_broker": TakeDown,
+    "kill_broker": TakeDown,
+    "move_leader": MoveLeader,
+    "move_coordinator": MoveCoordinator,
+}
+KINDS_OF_PRODUCING: dict[str, type[Disturbance[Work]]] = {
+    "network": Network,
+    "restart_broker": TakeDown,
+    "kill_broker": TakeDown,
+    "move_leader": MoveLeader,
 }
 
 
-def faults_of(plans: list[dict[str, Any]]) -> list[Fault]:
-    """Faults as they were scheduled, ready to be played."""
-    return [KINDS[plan["kind"]](plan) for plan in plans]
+def faults_of(plans: list[dict[str, Any]]) -> list[Disturbance["Group"]]:
+    """Those of the consuming stage, as they were scheduled, ready to be played."""
+    return [KINDS[plan["kind"]](plan) for plan in plans if plan["during"] == "consume"]
+
+
+def faults_of_producing(plans: list[dict[str, Any]]) -> list[Disturbance[Work]]:
+    """Those of the producing stage."""
+    return [KINDS_OF_PRODUCING[plan["kind"]](plan) for plan in plans if plan["during"] == "produce"]

@@ -116,8 +116,14 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         ),
         **_pictures(facts, spans, limits),
         "partitions": _shown(partitions, limits.partitions),
+        "faults": _shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
         "rebalances": _shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
+        "handed": ", ".join(
+            f"{member} {count(value)}"
+            for member, value in mapping(mapping(facts.metrics.get("group")).get("messages")).items()
+        ),
         "metrics": facts.metrics,
+        "kill_cost": reading.kill_cost(facts.metrics),
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
         "stages": facts.rows(facts.metrics, "stages"),
@@ -189,8 +195,11 @@ def client_line(facts: Facts, role: str) -> str:
 
 def _broker_line(broker: dict[str, Any]) -> str:
     kafka, backend, java = (text(broker.get(key)) for key in ("kafka", "backend", "java"))
+    nodes = integer(broker.get("nodes")) or 1
     line = f"Apache Kafka {kafka}" if kafka else ""
+    line += f", {nodes} nodes" if line and nodes > 1 else ""
     line += f", {backend}" if line and backend else backend
+    line += ", behind a proxy" if line and broker.get("proxied") is True else ""
     return f"{line}, on Java {java.removeprefix('Java ')}" if line and java else line
 
 
@@ -279,6 +288,12 @@ def since_first_event(t_ns: Any) -> str:
     return "" if moment is None else f"{moment / 1e9:.3f} s"
 
 
+def _fault(row: dict[str, Any], short: Any) -> dict[str, Any]:
+    effect, why = text(row.get("effect")), text(row.get("why"))
+    told = effect or (f"none: {why}" if why else "none")
+    return {**{key: row.get(key) for key in ("t_s", "until_s")}, "fault": short(row.get("fault")), "told": short(told)}
+
+
 def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
     """One line of the table; a list by member is in the members' order."""
     stopped, first, shares = (mapping(row.get(key)) for key in ("stopped_s", "first_message_s", "partitions"))
@@ -287,6 +302,7 @@ def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: row.get(key) for key in ("t_s", "duration_s", "legal_redelivery", "excess_redelivery")},
         "changed": len(changed) if isinstance(changed, list) else None,
+        "needed": integer(row.get("needed")),
         "stopped": ", ".join(f"{member} {figure(value)}" for member, value in stopped.items()),
         "first": ", ".join(f"{member} {figure(value, missing='never')}" for member, value in first.items()),
         "overlap_ms": max(overlaps, default=0),

@@ -6,7 +6,7 @@ import pytest
 
 from harness.broker.admin import FAMILIES, Admin, GroupView, confluent_settings, kafka_python_settings
 from harness.broker.base import Connection
-from harness.broker.embedded import _free_ports
+from harness.broker.node import free_ports
 from harness.errors import HarnessError
 
 TLS: Connection = {"bootstrap": "localhost:1", "security": "mutual_tls", "ca": "a", "cert": "b", "key": "c"}
@@ -39,7 +39,7 @@ def test_plaintext_needs_the_address_alone() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_broker_that_does_not_answer_is_named(family: str) -> None:
-    bootstrap = f"localhost:{_free_ports(1)[0]}"
+    bootstrap = f"localhost:{free_ports(1)[0]}"
     with Admin(PLAIN | {"bootstrap": bootstrap}, timeout_s=0.5) as admin, pytest.raises(HarnessError) as refused:
         admin.stored_offsets("g", "t", [0], family=family)
     assert refused.value.slug == "broker-refused"
@@ -47,7 +47,7 @@ def test_a_broker_that_does_not_answer_is_named(family: str) -> None:
 
 
 def test_topics_of_a_broker_that_does_not_answer() -> None:
-    with Admin(PLAIN | {"bootstrap": f"localhost:{_free_ports(1)[0]}"}, timeout_s=0.5) as admin:
+    with Admin(PLAIN | {"bootstrap": f"localhost:{free_ports(1)[0]}"}, timeout_s=0.5) as admin:
         for doing, ask in (
             ("creating topic t", lambda: admin.create_topic("t", partitions=1)),
             ("deleting topic t", lambda: admin.delete_topic("t")),

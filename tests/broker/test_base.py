@@ -11,7 +11,7 @@ from harness.errors import EXIT_USAGE, UsageError
 
 
 def asked(backend: str) -> SimpleNamespace:
-    return SimpleNamespace(backend=backend, kafka="4.3.1", heap_mb=512, start_timeout_s=60.0)
+    return SimpleNamespace(backend=backend, kafka="4.3.1", nodes=1, heap_mb=512, start_timeout_s=60.0)
 
 
 @pytest.mark.parametrize("backend", ["auto", "embedded"])
@@ -19,7 +19,7 @@ def test_embedded_is_the_default_and_starts_nothing_yet(backend: str, tmp_path: 
     broker = open_broker(asked(backend), run_log=tmp_path / "broker.log", progress=print)
     assert isinstance(broker, EmbeddedBroker)
     assert broker.alive() == "Kafka 4.3.1 has not been started"
-    assert broker.abilities == frozenset()
+    assert broker.abilities == {"nodes", "restart", "kill", "requests", "proxy"}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.broker.proxy import Proxy, Rule
+from harness.broker.proxy import Connection, Proxy, Rule
 
 
 @pytest.fixture
@@ -96,6 +96,32 @@ def test_a_black_hole_holds_and_lets_go_what_it_held(proxy: Proxy, client: socke
     client.settimeout(5)
     proxy.set_rule(Rule())
     assert client.recv(4) == b"held"
+
+
+def test_what_is_held_when_connections_are_cut_never_comes(proxy: Proxy, client: socket.socket) -> None:
+    proxy.set_rule(Rule(blackhole="to_client"))
+    client.sendall(b"asked, and answered in vain")
+    deadline = time.monotonic() + 5
+    while not proxy.count().held_bytes and time.monotonic() < deadline:
+        time.sleep(0.01)
+    proxy.cut()
+    count = proxy.count()
+    assert (count.held_bytes, count.cut, len(count.frames)) == (27, 1, 1)
+    proxy.set_rule(Rule())
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+
+
+def test_jitter_is_the_same_row_of_draws_for_one_seed() -> None:
+    rows = []
+    for seed in ("1", "1", "2"):
+        connection = Connection(3, None, None)  # type: ignore[arg-type]
+        rule = Rule(latency_ms=1, jitter_ms=100, seed=seed)
+        rows.append([connection.jitter_s(way, rule) for way in ("to_client", "to_broker") for _ in range(3)])
+    assert rows[0] == rows[1] != rows[2]
+    assert len(set(rows[0])) == 6
+    assert all(0 <= draw <= 0.1 for draw in rows[0])
+    assert connection.jitter_s("to_client", Rule(latency_ms=1)) == 0
 
 
 def test_a_cut_resets_and_the_next_connection_is_served(proxy: Proxy, client: socket.socket) -> None:

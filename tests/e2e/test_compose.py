@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.broker.base import Connection
-from harness.broker.embedded import _free_ports
+from harness.broker.node import free_ports
 
 pytestmark = pytest.mark.docker
 
@@ -34,7 +34,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
         pytest.skip("no Docker engine answers (HARNESS_DOCKER=1 makes this a failure)")
     folder = tmp_path_factory.mktemp("compose") / "tls"
     subprocess.run([sys.executable, "-m", "harness.broker.tls", str(folder)], check=True, cwd=ROOT)
-    port = _free_ports(1)[0]
+    port = free_ports(1)[0]
     env = os.environ | {
         "HARNESS_TLS_DIR": str(folder),
         "KAFKA_TLS_PORT": str(port),

@@ -59,10 +59,11 @@ class Client:
 
 
 def produced(
-    client: Client, messages: int = 4, compacted: tuple[int, int] | None = None
+    client: Client, messages: int = 4, compacted: tuple[int, int] | None = None, rate: int | None = None
 ) -> tuple[Recorder, Production]:
     recorder = Recorder()
-    config = {"produce": {"producer": 1, "messages": messages, "compacted": compacted}, "partitions": 1}
+    produce = {"producer": 1, "messages": messages, "compacted": compacted, "rate": rate}
+    config = {"produce": produce, "partitions": 1}
     control: Any = type("Control", (), {"stopping": False})()
     production = Production(config, control, recorder, Payload(7, 1, 16, 4), client)
     assert production.run() == "done"
@@ -100,3 +101,27 @@ def test_what_compaction_is_to_remove_is_written_again_under_the_same_keys_befor
     assert len(set(keys)) == 5
     assert rests == [2.0]
     assert (production.sent, production.unknown) == (5, 0)
+
+
+def test_a_rate_sends_small_pieces_and_rests_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("kafka_worker.producing.time.monotonic", lambda: now[0])
+    client, rests = Client(), list[float]()
+    client.chunk = 1000
+    client.rest = lambda seconds: rests.append(round(seconds, 3))  # type: ignore[attr-defined]
+    recorder, _ = produced(client, 10, rate=80)
+    assert [seqs for item in recorder.told if isinstance(item, tuple) and item[0] == "send" for seqs in [item[1]]] == [
+        [0, 1, 2, 3], [4, 5, 6, 7], [8, 9],
+    ]  # fmt: skip
+    assert rests == [0.05, 0.05, 0.025]
+
+
+def test_who_was_held_up_does_not_hurry_to_make_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("kafka_worker.producing.time.monotonic", lambda: now[0])
+    client, rests = Client(), list[float]()
+    send = client.send
+    client.send = lambda rows: (now.__setitem__(0, now[0] + 3), send(rows))[1]  # type: ignore[method-assign]
+    client.rest = rests.append  # type: ignore[attr-defined]
+    produced(client, 4, rate=40)
+    assert rests == [0, 0]

@@ -1,7 +1,10 @@
 """Scripts of steps: what is asked of the client, what is recorded, and when each step is over."""
 
+import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -251,3 +254,15 @@ def test_words_come_over_the_control_channel() -> None:
     assert not control.leaving
     control.awaited = "go"
     assert control.leaving
+
+
+def test_words_that_come_together_with_the_first_line_are_heard() -> None:
+    there, here = os.pipe()
+    os.write(here, b'{"role": "consume"}\n{"cmd": "word", "word": "go"}\n')
+    control = Control(there, 1)
+    assert control.read_config() == {"role": "consume"}
+    threading.Thread(target=control._listen, daemon=True).start()
+    deadline = time.monotonic() + 5
+    while "go" not in control.words and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert control.words == {"go"}

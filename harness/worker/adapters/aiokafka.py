@@ -176,6 +176,11 @@ class Consumer(ConsumerParts):
     def assignment(self):
         return self.own(self._consumer.assignment())
 
+    def joined(self):
+        """The object that holds its positions: another one for each assignment."""
+        subscription = self._consumer._subscription.subscription
+        return None if subscription is None else subscription.assignment
+
     def positions(self, partitions):
         """position() is a coroutine that may wait for the broker; what the object knows by now is read instead."""
         subscription = self._consumer._subscription.subscription
@@ -286,6 +291,9 @@ class Producer(ProducerParts):
         if futures:
             self.loop.run_until_complete(asyncio.wait(futures, timeout=timeout_s))
         return sum(not future.done() for future in futures)
+
+    def rest(self, seconds):
+        self.loop.run_until_complete(asyncio.sleep(seconds))
 
     def close(self):
         self.loop.run_until_complete(asyncio.wait_for(self._producer.stop(), 10))

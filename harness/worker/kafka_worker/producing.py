@@ -4,9 +4,10 @@ What has no answer at the end is left without one: the judge counts it as unknow
 
 A producer adapter has `send(rows)`, rows being (partition, key, value); `answers()`, what has come since: `(keys,
 offsets, partitions)` as lists, and failures as [(key, partition, definite, error)]; `flush(timeout_s)`, which returns
-how many are still unanswered; `close()`; `events`, `idempotent`, `effective`, `call`; `chunk`, how many messages one
-`send` takes, and `prepare()`, called before their intents are written: a transaction begins there. A failure is
-*definite* when the message is certainly not written; each adapter has its table of those. Anything else is unknown.
+how many are still unanswered; `rest(seconds)`, in which the client's own work goes on; `close()`; `events`,
+`idempotent`, `effective`, `call`; `chunk`, how many messages one `send` takes, and `prepare()`, called before their
+intents are written: a transaction begins there. A failure is *definite* when the message is certainly not written;
+each adapter has its table of those. Anything else is unknown.
 """
 
 import resource
@@ -22,6 +23,8 @@ FLUSH_NO_PROGRESS_S = 60
 ERRORS_TOLD = 20
 
 
+PIECES_A_SECOND = 20
+"""A producer with a rate sends its messages in so many pieces."""
 ROLL_S = 2.0
 """So long the producer rests before the last messages: behind it they begin a new segment (`segment.ms` is below)."""
 
@@ -31,6 +34,7 @@ class Production:
 
     compacted: (first seq, last seq) that are written a second time, under the same keys, before the last message of
     each partition. That one comes after a rest, so that all before it is in segments that the broker may compact.
+    rate: messages a second at most, or None. Who was held up does not hurry to make up for it.
     """
 
     def __init__(self, config, control, recorder, payload, client):
@@ -42,6 +46,8 @@ class Production:
         self.messages = config["produce"]["messages"]
         self.partitions = config["partitions"]
         self.compacted = config["produce"].get("compacted")
+        self.rate = config["produce"].get("rate")
+        self.chunk = client.chunk if self.rate is None else min(client.chunk, max(1, self.rate // PIECES_A_SECOND))
         self.sent = self.acked = self.nacked = self.unknown = 0
         self._answered = bytearray(self.messages)
         self._first_ns = self._last_ns = None
@@ -68,9 +74,12 @@ class Production:
         while first < end:
             if self.control.stopping:
                 return "stop"
-            count = min(self.client.chunk, end - first)
+            count = min(self.chunk, end - first)
+            begin = time.monotonic()
             self._send_chunk(first, count)
             first += count
+            if self.rate is not None:
+                self.client.rest(max(0, begin + count / self.rate - time.monotonic()))
             self._take_answers()
         return "done"
 

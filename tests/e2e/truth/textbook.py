@@ -15,7 +15,10 @@ from harness.errors import HarnessError
 from harness.report import table
 from harness.report.progress import Silent
 from harness.rundir import write_text
-from harness.scenario import load, shipped
+from harness.scenario import Broker, load, shipped
+
+START_TIMEOUT_S = 240
+"""On a machine that is busy with other things three nodes take long."""
 
 
 def main() -> int:
@@ -32,7 +35,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="harness-textbook-") as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with Bed(folder, Silent(), name="textbook") as bed:
+        with Bed(folder, Silent(), name="textbook", broker=Broker(start_timeout_s=START_TIMEOUT_S)) as bed:
             for name in wanted * options.runs:
                 lines.append(line(bed, name))
                 print(lines[-1], flush=True)

@@ -1,0 +1,79 @@
+"""A node that is taken down on purpose, and perhaps brought back, while others go on: in a thread of the broker's.
+
+Whoever asked for it watches `down_at` and `back_at`. That a node is down is not taken from its process alone: nobody
+may listen on its ports any more.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from harness import proc
+from harness.broker.node import Node, how_it_ended
+
+STOP_GRACE_S = 60
+"""An orderly stop hands leadership over before it ends; on a busy machine that takes long."""
+REFUSES_S = 5
+
+
+class Outage:
+    """One outage of one node. Times are of time.monotonic(), None where it has not come to that."""
+
+    def __init__(self, node: Node, *, kill: bool, back_after_s: float | None) -> None:
+        self.node = node
+        self.kill = kill
+        self.back_after_s = back_after_s
+        self.began_at = time.monotonic()
+        self.down_at: float | None = None
+        self.back_at: float | None = None
+        self.ended = ""
+        """How its process ended, in words."""
+        self.trouble: str | None = None
+        """What went wrong: it could not be taken down, or did not come back."""
+        self._enough = threading.Event()
+        self._given_up = False
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the node is down, or on its way there or back."""
+        return self.back_at is None and self.trouble is None
+
+    @property
+    def comes_back(self) -> bool:
+        return self.back_after_s is not None
+
+    def bring_back(self) -> None:
+        """Now, however long it was to stay down."""
+        self.back_after_s = 0
+        self._enough.set()
+
+    def give_up(self) -> None:
+        """The broker ends: the node is not started any more."""
+        self._given_up = True
+        self._enough.set()
+
+    def play(self) -> None:
+        """From its end to its new start; blocks. The thread must outlive the node's process (see proc.start)."""
+        node = self.node
+        status = node.kill() if self.kill else node.stop(STOP_GRACE_S)
+        self.ended = how_it_ended(status or 0)
+        if not proc.wait_until(node.refuses, timeout_s=REFUSES_S):
+            self.trouble = f"{node.name} {self.ended}, and somebody still listens on its ports"
+            return
+        self.down_at = time.monotonic()
+        self._enough.wait(self.back_after_s)
+        if self._given_up:
+            return
+        node.launch()
+        self._await(lambda: node.ended() or node.serves(), node.build.start_timeout_s)
+        if self._given_up:
+            return
+        if node.ended():
+            self.trouble = node.died("while starting again").what
+        elif not node.serves():
+            self.trouble = node.not_ready("starting again").what
+        else:
+            self.back_at = time.monotonic()
+
+    def _await(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        proc.wait_until(lambda: self._given_up or condition(), timeout_s=timeout_s, poll_s=0.1)

@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 LOOKS = 3
 """How often, at most, the ratios are looked at before they are given up: each look costs its share of the risk."""
@@ -42,6 +43,18 @@ def slower(ratios: Sequence[float], *, threshold: float, risk: float) -> bool | 
     if found.high is not None and found.high < threshold:
         return False
     return None
+
+
+def noise(figures: Sequence[float]) -> tuple[float, float] | None:
+    """What one release alone comes to: the middle half of the ratios of each run to the one before; None for too few.
+
+    A control: what differs by no more than this differs by the machine.
+    """
+    ratios = [after / before for before, after in pairwise(figures) if before]
+    if len(ratios) < 4:
+        return None
+    low, _, high = statistics.quantiles(ratios, n=4)
+    return low, high
 
 
 def looks(risk: float) -> list[int]:

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator
 from typing import Any
 
+from harness.bisecting.pairs import noise
 from harness.bisecting.question import State, Trial
 
 WORDS = {"good": "good", "bad": "bad", "unclear": "neither", "skip": "passed over"}
@@ -57,6 +58,10 @@ def _pair(state: State, answer: dict[str, Any]) -> Iterator[str]:
     if answer["between"]:
         yield f"  between     {', '.join(answer['between'])}: told nothing, so it may be any of them too"
     yield f"  confidence  {answer['confidence']:.1%}, taking it that it changed once in between"
+    control = noise([trial.good_figure for trial in state.trials if trial.good_figure is not None])
+    if control is not None:
+        low, high = control
+        yield f"  control     {question.good} against itself: {low:.2f} to {high:.2f} times, in half of all runs"
     for release, report in answer["reports"].items():
         yield f"  report      {release}: {report}"
     yield f"  all of it   {state.path / 'bisect.json'}"

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from harness.bisecting.pairs import LOOKS, bound, looks, risk_of_one, slower
+from harness.bisecting.pairs import LOOKS, bound, looks, noise, risk_of_one, slower
 
 
 def test_too_few_pairs_tell_nothing() -> None:
@@ -38,6 +38,13 @@ def test_the_bound_holds_as_often_as_it_says() -> None:
         low = bound([draw.lognormvariate(0, 0.4) for _ in range(11)], risk=0.05).low
         beyond += low is not None and low > 1.0
     assert beyond / trials <= 0.05
+
+
+def test_the_control_is_how_one_release_varies() -> None:
+    assert noise([10.0] * 5) == (1.0, 1.0)
+    assert noise([10.0, 12.0, 10.0, 12.0]) is None
+    low, high = noise([10.0, 12.0] * 5) or (0, 0)
+    assert low < 0.9 < 1.1 < high
 
 
 def test_the_first_look_can_decide() -> None:

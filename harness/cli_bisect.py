@@ -100,7 +100,8 @@ def _question(
     # Both ends are read as specs, so that a mistake in one is told as a mistake in a spec is.
     for version in (good, bad, *options["also"]):
         scenario = load(path, overrides | {"client": str(parse_spec(str(replace(spec, version=version))))})
-    if metric is not None and (scenario.members or scenario.restarts or scenario.group or scenario.faults):
+    several = scenario.members or scenario.restarts or scenario.faults or (scenario.group and scenario.group.size)
+    if metric is not None and several:
         raise UsageError(
             "bisect-usage",
             f"--metric: {scenario.name} has restarts, members or faults, so it measures no speed",

@@ -15,7 +15,7 @@ from typing import Any
 from harness.bed import Bed
 from harness.bisecting.trying import ENDS_IT, outcome_of
 from harness.broker.base import refuse_unavailable
-from harness.errors import EXIT_PASS, EXIT_UNKNOWN, HarnessError
+from harness.errors import EXIT_PASS, EXIT_UNKNOWN, HarnessError, UsageError
 from harness.outcome import judge_run, report_run
 from harness.report.progress import Progress
 from harness.rundir import RunDir, disk_error, write_json
@@ -129,11 +129,21 @@ def _cells(client: ClientReport, chosen: tuple[str, ...]) -> Iterator[_Cell]:
     if change.before is None or change.after is None:
         return
     for path in scenarios_for(change, chosen):
-        sides = [load(path, {"client": str(spec)}) for spec in (change.before, change.after)]
         compared = Compared(name_of(path), Side(str(change.before)), Side(str(change.after)))
         client.scenarios.append(compared)
-        refuse_unavailable(sides[0].broker)
-        yield _Cell(compared, *sides)
+        sides = [_loaded(path, side) for side in (compared.baseline, compared.candidate)]
+        if sides[0] is not None and sides[1] is not None:
+            refuse_unavailable(sides[0].broker)
+            yield _Cell(compared, sides[0], sides[1])
+
+
+def _loaded(path: Path, side: Side) -> Scenario | None:
+    """The scenario with that side's client; None where it asks for what that release has not, which proves nothing."""
+    try:
+        return load(path, {"client": side.spec})
+    except UsageError as error:
+        side.add("UNKNOWN", f"cannot be asked this: {' '.join(error.what.split())[:300]}", [], None)
+        return None
 
 
 def _on_beds(cells: list[_Cell], runs: Path, progress: Progress) -> Iterator[tuple[Bed, _Cell]]:

@@ -31,4 +31,4 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Setting
 
 
 def _shown(settings: Mapping[str, Any], name: str) -> str:
-    return ADDRESS.sub("", str(settings[name])) if name in settings else ABSENT
+    return ADDRESS.sub("", str(settings[name])) or "''" if name in settings else ABSENT

@@ -16,6 +16,7 @@ def test_what_changed_what_came_and_what_went() -> None:
 
 def test_a_setting_of_none_is_one() -> None:
     assert changed({}, {"socks5_proxy": None}) == [Setting("socks5_proxy", "–", "None")]
+    assert changed({}, {"client_rack": ""}) == [Setting("client_rack", "–", "''")]
 
 
 def test_what_is_the_runs_own_is_left_out() -> None:

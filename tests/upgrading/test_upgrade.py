@@ -124,6 +124,16 @@ def test_a_release_that_cannot_be_run_proves_nothing(world: World, tmp_path: Pat
     assert "      kafka-python==2.1.2: could not be run: [client-interpreter] it runs on none" in list(lines(report))
 
 
+def test_a_scenario_that_asks_for_what_a_release_has_not(world: World, tmp_path: Path, write: Any) -> None:
+    text = (
+        "about: mine\nclient: kafka-python\napi: poll\nmessages: 100\nsize_bytes: 100\ngroup: {size: 2, static: true}\n"
+    )
+    report = upgraded(tmp_path, OLD, pins("kafka-python==2.3.0"), write(text))
+    assert (report.exit_code, world.ran) == (EXIT_UNKNOWN, [])
+    told = "kafka-python==2.0.2: cannot be asked this: --client: kafka-python==2.0.2 has no static membership"
+    assert any(told in line for line in lines(report))
+
+
 def test_a_broker_that_dies_is_no_verdict(world: World, tmp_path: Path) -> None:
     def dies(scenario: str, client: str, number: int) -> str:
         raise HarnessError("broker-died", "gone")

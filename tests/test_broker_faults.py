@@ -45,6 +45,7 @@ class World:
             members=[SimpleNamespace(name="c1", worker=worker)],
             reached=10,
             words=[],
+            faults=[],
             began=0.0,
             who="the group",
             tell=lambda _word: None,
@@ -219,6 +220,16 @@ def test_a_node_that_matters_to_nobody_is_left_alone(world: World, why: str, tar
     assert world.told() == [(None, told)]
     assert len(world.taken) == before
     assert not fault.busy
+
+
+def test_one_thing_at_a_time_is_done_to_the_broker(world: World) -> None:
+    """The node that goes down would be the reason for what the move is to prove."""
+    first, second = MoveLeader(plan("move_leader", 0)), TakeDown(plan("kill_broker", "leader"))
+    world.work.faults = [first, second]
+    first.turn(world.work, 0.0)
+    second.turn(world.work, 0.1)
+    assert world.told() == [(None, "move_leader was still at work; one thing at a time is done to the broker")]
+    assert world.taken == []
 
 
 def test_a_group_that_is_over_gets_its_node_back(world: World) -> None:

@@ -23,7 +23,6 @@ WRONG = {
     "delete_records: {before: 5}, times: 2": [
         "6:54: faults[0].times: records are deleted once; write a second fault for more"
     ],
-    "delete_records: {before: 5}, for_s: 2": ["6:54: faults[0].for_s: only freeze and network have it"],
 }
 BESIDE = {
     "topic: {compacted: [1, 2]}": "Kafka deletes no records of a compacted topic",

@@ -328,7 +328,7 @@ class Admin:
 
     def ask_kafka_python(self, doing: str, question: Callable[[Any], Answer]) -> Answer:
         """What kafka-python's administrator is told, asked again while the broker cannot answer."""
-        from kafka.errors import KafkaConnectionError, KafkaError
+        from kafka.errors import KafkaConnectionError, KafkaError, UnknownBrokerIdError
 
         def ask() -> Answer:
             try:
@@ -336,7 +336,8 @@ class Admin:
             except KafkaError as error:
                 # It never asks anew who coordinates a group (3.0.12): another one does.
                 self._forget_kafka_python()
-                passing = error.retriable or isinstance(error, KafkaConnectionError)
+                # It does not know a node either that has come back since.
+                passing = error.retriable or isinstance(error, KafkaConnectionError | UnknownBrokerIdError)
                 raise self._error(
                     doing, str(error) or type(error).__name__, _NotYet if passing else HarnessError
                 ) from error

@@ -45,8 +45,12 @@ class BrokerFault(Disturbance[Work]):
 
     def too_late(self, work: Work) -> str | None:
         """Why it would hit nobody."""
+        one_thing = "one thing at a time is done to the broker"
         if outages := work.bench.broker.outages:
-            return f"node {outages[0].node.number} was down already; one thing at a time is done to the broker"
+            return f"node {outages[0].node.number} was down already; {one_thing}"
+        other = next((fault for fault in work.faults if isinstance(fault, BrokerFault) and fault.at_work), None)
+        if other is not None:
+            return f"{other.name} was still at work; {one_thing}"
         return self.missed(work) or work.in_vain()
 
     def partition(self, work: Work) -> int:

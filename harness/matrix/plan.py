@@ -11,15 +11,13 @@ from pydantic import ValidationError
 import harness
 from harness.clients.spec import ClientSpec, parse_spec
 from harness.errors import UsageError
+from harness.fault_models import OF_THE_BROKER
 from harness.matrix.models import HINT, Asked, Matrix
 from harness.scenario import Scenario
 from harness.scenario_findings import Conflict
 
 NAMES = ("scenario", "client", "api", "security", "number")
 """What a cell is known by, as the keys of its row."""
-
-BROKER_FAULTS = ("restart_broker", "kill_broker", "move_leader", "move_coordinator")
-"""After these a broker is not what it was."""
 
 
 def key(row: Mapping[str, Any]) -> str:
@@ -76,7 +74,7 @@ class Cell:
     @property
     def _of_broker(self) -> set[str]:
         faults = self.scenario.faults if self.scenario is not None else []
-        return {key for fault in faults for key in BROKER_FAULTS if getattr(fault, key, None) is not None}
+        return {key for fault in faults for key in OF_THE_BROKER if getattr(fault, key) is not None}
 
     @property
     def log(self) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from harness.broker.admin import Admin
 from harness.broker.base import Broker
 from harness.clients.envs import ClientEnv
 from harness.clients.pool import Pool, Worker, WorkerEnd
+from harness.clients.threads import Host
 from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress
@@ -91,10 +92,15 @@ def config(bench: Bench, env: ClientEnv, *, role: str, worker: str) -> dict[str,
     }
 
 
-def start(bench: Bench, env: ClientEnv, config: dict[str, Any], given: dict[str, Any] | None = None) -> Worker:
-    """Start a worker and note it in run.json."""
+def start(
+    bench: Bench, env: ClientEnv, config: dict[str, Any], given: dict[str, Any] | None = None, host: Host | None = None
+) -> Worker:
+    """Start a worker, in a process of its own or in a host's, and note it in run.json."""
     name = str(config["worker"])
-    worker = bench.pool.start(env.python, config, log=bench.run.log(name))
+    if host is not None:
+        worker = bench.pool.keep(host.start(config))
+    else:
+        worker = bench.pool.start(env.python, config, log=bench.run.log(name))
     noted = {
         "worker": name,
         "role": config["role"],
@@ -130,7 +136,7 @@ def note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, plant
     client = next(client for client in bench.run.meta["clients"] if client["worker"] == worker.name)
     client |= {"status": end.status, "exit_status": end.exit_status, "ended": end.ended}
     hello = worker.hello or {}
-    client |= {key: hello[key] for key in ("client_version", "librdkafka") if hello.get(key)}
+    client |= {key: hello[key] for key in ("client_version", "librdkafka", "pid") if hello.get(key)}
     if worker.effective:
         client["settings"] = worker.effective
     client["errors"] = worker.errors

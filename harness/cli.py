@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harness import __version__
+from harness.cli_bisect import bisect
+from harness.cli_matrix import matrix, settings
+from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
     EXIT_HARNESS,
@@ -343,6 +346,10 @@ def doctor() -> int:
     from harness.report.terminal import Terminal
 
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
+
+
+for command in (matrix, settings, bisect, upgrade):
+    main_group.add_command(command)
 
 
 def main() -> NoReturn:

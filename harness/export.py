@@ -183,7 +183,7 @@ def _numbered(number: int, timed: Iterable[tuple[int, int, Iterable[Line]]]) -> 
 def _harness(history: History) -> Iterator[Timed]:
     """What the harness itself saw: stored offsets, faults, the end of the wait."""
     found = [(event.at, STORED, [_line(event)]) for event in history.stored]
-    found += [(event.at, WORK, [_line(event)]) for event in history.faults]
+    found += [(event.at, WORK, [_line(event)]) for event in (*history.deleted, *history.faults)]
     if history.drained is not None:
         found.append((history.drained.at, AFTER, [_line(history.drained)]))
     found.sort(key=lambda one: one[:2])

@@ -14,7 +14,18 @@ OF_THE_BROKER = ("restart_broker", "kill_broker", "move_leader", "move_coordinat
 """The kinds that are done to a node of the broker, or to what it leads."""
 NODES = ("leader", "coordinator")
 """A node by what it is just then; else by its number."""
-KINDS = ("kill", "freeze", "leave", "join", "rebalance", "subscription", "add_partitions", "network", *OF_THE_BROKER)
+KINDS = (
+    "kill",
+    "freeze",
+    "leave",
+    "join",
+    "rebalance",
+    "subscription",
+    "add_partitions",
+    "network",
+    "delete_records",
+    *OF_THE_BROKER,
+)
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
 WHILE_PRODUCING = ("network", "restart_broker", "kill_broker", "move_leader")
@@ -24,7 +35,7 @@ WHILE_PRODUCING = ("network", "restart_broker", "kill_broker", "move_leader")
 def name_of(kind: str, target: Any) -> str:
     """What a fault is called in events and words: `kill a`, `rebalance`, `network blackhole`."""
     if isinstance(target, dict):
-        return f"{kind} {next((name for name in NETWORK if name in target), '')}"
+        return " ".join([kind, *[name for name in NETWORK if name in target][:1]])
     return kind if target is True else f"{kind} {target}"
 
 
@@ -89,6 +100,18 @@ class Network(Keys):
     )
 
 
+class Deletion(Keys):
+    """Which records are deleted: exactly one of `before` and `share`."""
+
+    partition: Annotated[int, Field(ge=0, le=9_999)] | None = Field(
+        default=None, description="Of this partition; null: of all."
+    )
+    before: Messages | None = Field(default=None, description="All below this offset.")
+    share: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        default=None, description="So many per cent of the log, from its beginning."
+    )
+
+
 # What may stand there is a check's business (`broker_checks`), in its own words.
 Node = Annotated[
     Any,
@@ -128,6 +151,9 @@ class Fault(Keys):
         default=None, description="The topic gets more partitions, so many in all."
     )
     network: Network | None = Field(default=None, description="The network between the clients and the broker.")
+    delete_records: Deletion | None = Field(
+        default=None, description="The first records of the topic are deleted, as retention would."
+    )
     restart_broker: Node | None = Field(
         default=None,
         description="A node of the broker is stopped in an orderly way and started again: this one, or the one that "

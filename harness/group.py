@@ -12,7 +12,9 @@ from harness import script
 from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, note_end, note_stored, start
 from harness.broker.admin import GroupView
 from harness.clients.pool import Worker, WorkerEnd
+from harness.clients.threads import Host
 from harness.faults.base import Disturbance, all_done
+from harness.looks import Looks
 from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
 
@@ -40,9 +42,11 @@ class Group:
         self.settled_at = self.asked_at = 0.0
         self.topics: list[str] = []  # those that faults have made
         self.over = False
+        self.host: Host | None = None  # of members that are threads
         self.crashed = False  # whether the process that ended last had an accident
         self.application_s = longest_batch_s(bench.scenario)
         self.watchdog = Watchdog(self)
+        self.looks = Looks(self)
 
     def run(self) -> None:
         self.began = self.changed_at = time.monotonic()
@@ -80,6 +84,7 @@ class Group:
         self._show()
         now = time.monotonic()
         self.watchdog.turn(now)
+        self.looks.turn(self, now)
         self._close_in_time(now)
         waited_s = now - self.changed_at
         idle = self._idle(now)
@@ -106,12 +111,26 @@ class Group:
         member.part, member.closing_at, member.counted = part, None, 0
         given = member.given
         config = member.config(self.bench, name, part) | {"stands": self._stands(member)}
-        member.worker = start(self.bench, member.env, config, given=given)
+        member.worker = start(self.bench, member.env, config, given=given, host=self._host(member))
         member.started += 1
         self.changed_at = time.monotonic()
         if part.script is not None:
             for word in self.words:
                 member.worker.send({"cmd": "word", "word": word})
+
+    def _host(self, member: Member) -> Host | None:
+        """The process that all members share, if they do: a new one where that has gone."""
+        group, bench = self.bench.scenario.group, self.bench
+        if group is None or group.workers != "threads":
+            return None
+        if self.host is None or self.host.process.poll() is not None:
+            self.host = Host(member.env.python, len(self.members), log=bench.run.log("threads"))
+            bench.pool.hosts.append(self.host)
+        return self.host
+
+    def in_process_of(self, worker: Worker) -> list[Member]:
+        """The members whose workers live in this one's process: its own, or all that are threads of it."""
+        return [one for one in self.members if one.worker is not None and one.worker.process is worker.process]
 
     def _stands(self, member: Member) -> list[dict[str, Any]]:
         """The moments at which a member's process shall stand still for a fault."""

@@ -64,6 +64,41 @@ def _group(get: Lookup) -> Iterator[Finding]:
     yield from _timeouts(get)
 
 
+def _threads(get: Lookup) -> Iterator[Finding]:
+    """What members cannot do that share a process."""
+    if get("group", "workers") != "threads":
+        return
+    key = ("group", "workers")
+    if get("group", "size") is None:
+        yield Finding(key, "threads are members of the plain loop: set group.size")
+    for path, spec in specs(get):
+        if spec.client.family == "kafka-python" and spec.library != "aiokafka" and get("api") == "iterator":
+            what = f"{spec.library}'s iterator waits for ever, and no signal gets a thread out of it; use poll"
+            yield Finding(key, what, also=(path, ("api",)))
+    if get("record") == "throughput":
+        yield Finding(
+            key, "threads share their CPU time: their speed is not measured; use record: loss", (("record",),)
+        )
+    if get("consumer", "processing", "fails", "then") == "restart":
+        what = "a thread is not started again; use then: skip, or processes"
+        yield Finding(("consumer", "processing", "fails", "then"), what, also=(key,))
+    faults = get("faults")
+    for at in range(len(faults)) if isinstance(faults, list) else ():
+        yield from _fault_of_thread(get, ("faults", at))
+
+
+def _fault_of_thread(get: Lookup, path: KeyPath) -> Iterator[Finding]:
+    key = ("group", "workers")
+    if get(*path, "freeze") is not None:
+        yield Finding((*path, "freeze"), "no signal stops one thread alone; use processes", also=(key,))
+    if get(*path, "leave") is not None and get(*path, "restart_after_s") is not None:
+        what = "a thread is not started again; leave it out, or use processes"
+        yield Finding((*path, "restart_after_s"), what, also=(key,))
+    if get(*path, "when", "phase") is not None:
+        what = "threads do not stand still for a fault: the others would go on; use processes, or another trigger"
+        yield Finding((*path, "when", "phase"), what, also=(key,))
+
+
 def _assignor(get: Lookup, path: KeyPath, spec: ClientSpec) -> Iterator[Finding]:
     wanted = get("group", "assignor")
     if wanted is None or get("group", "protocol") == "consumer":
@@ -197,4 +232,4 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-CHECKS = (_group, _commit, _fails, _members_agree, _topic)
+CHECKS = (_group, _threads, _commit, _fails, _members_agree, _topic)

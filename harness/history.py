@@ -68,6 +68,7 @@ class History:
     """By partition, the offset below which the log's entries are known to be aborted or visible; empty: nobody read the
     log for that, and only what is marked as aborted is known to be."""
     stored: list[Event] = field(default_factory=list)
+    deleted: list[Event] = field(default_factory=list)
     corrupt: Columns = field(default_factory=Columns)  # as handed over
     corrupt_log: Columns = field(default_factory=Columns)  # as the independent reader found it
     drained: Event | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from harness import broker_checks, script
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
+from harness.deletion_checks import deletion
 from harness.errors import UsageError
 from harness.fault_models import KINDS, NETWORK, OF_THE_BROKER, Fault, name_of
 from harness.scenario_file import KeyPath, near
@@ -190,6 +191,8 @@ def _fault(get: Lookup) -> Iterator[Finding]:
         yield from _repeated(get, path, kinds[0])
         if kinds[0] == "add_partitions":
             yield from _more_partitions(get, path)
+        elif kinds[0] == "delete_records":
+            yield from deletion(get, path)
         elif kinds[0] == "network":
             yield from _network(get, path)
         elif kinds[0] == "rebalance":
@@ -246,7 +249,7 @@ def _repeated(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, "times"), "partitions are added once; write a second fault for more")
     elif kind in ("join", "subscription"):
         yield Finding((*path, "times"), f"{kind} is done once; write a second fault for more")
-    elif every_s is None:
+    elif every_s is None and kind != "delete_records":
         yield Finding((*path, "times"), "needs `every_s`: how long after the one before")
     if kind in ("kill", "leave", "kill_broker") and get(*path, "restart_after_s") is None:
         what = "node" if kind in OF_THE_BROKER else "process"

@@ -2,7 +2,7 @@
 
 A member is one place in the group. It has one process at a time, and one after the other where it restarts; each is a
 worker with a name and a history of its own. Without `members` there is one, c, whose processes are c1, c2, …; with
-`group.size` there are c1, c2, … at once.
+`group.size` there are c1, c2, … at once, which may be threads of one process.
 """
 
 import random
@@ -105,6 +105,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
         "application": application(scenario),
         "planted": planted(scenario.planted, scenario.seed),
         "listen": _listens(scenario),
+        "thread": scenario.group is not None and scenario.group.workers == "threads",
     }
     if scenario.consumer.certificate == "foreign":
         shared["connection"] = bench.broker.wrong_connection()
@@ -196,7 +197,7 @@ def settings_of(
     """What a member's client is made with; the scenario's own words for it win over the library's settings."""
     extra: dict[str, Any] = {}
     if scenario.group is not None:
-        told = scenario.group.model_dump(exclude={"size", "static", "committed"})
+        told = scenario.group.model_dump(exclude={"size", "workers", "static", "committed"})
         extra |= group_settings(env.spec, instance=name if scenario.group.static else None, **told)
     if scenario.consumer.commit is not None:
         commit = scenario.consumer.commit

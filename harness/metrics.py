@@ -36,6 +36,7 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
         "cpu_s_per_million": speed.get("cpu_s_per_million"),
         "wall_s": speed.get("wall_s"),
         "rss_max_bytes": max((size for size in sizes if size is not None), default=None),
+        "processes": _processes(consumers),
         "speed_note": note,
         "stages": meta.get("stages", []),
         "producer": made,
@@ -62,6 +63,20 @@ def _speed(ended: dict[str, Any], size_bytes: int | None) -> dict[str, Any]:
         "mb_per_s": rate * size_bytes / 1e6 if rate and size_bytes else None,
         "cpu_s_per_million": cpu_s * 1e6 / count if cpu_s is not None and count else None,
     }
+
+
+def _processes(consumers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The consumers' processes, each counted once, however many of the members are its threads.
+
+    cpu_s: of all of them, from start to end; None where one of them did not live to tell.
+    """
+    used: dict[Any, float | None] = {}
+    for client in consumers:
+        pid, cpu_s = client.get("pid") or client.get("worker"), (client.get("ended") or {}).get("process_cpu_s")
+        so_far = used.get(pid, 0.0)
+        used[pid] = None if cpu_s is None or so_far is None else max(so_far, cpu_s)
+    known = [cpu_s for cpu_s in used.values() if cpu_s is not None]
+    return {"count": len(used), "cpu_s": round(sum(known), 3) if len(known) == len(used) else None}
 
 
 def _recording_note(mode: str | None) -> str:

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness import metrics, recording
+from harness import commit_window, metrics, recording
 from harness.errors import HarnessError
+from harness.frames import open_tape
 from harness.history import History
 from harness.rundir import RunDir, write_json, write_text
 from harness.verify import judge
@@ -27,8 +28,22 @@ def judge_run(run: RunDir) -> dict[str, Any]:
     history = recording.read(run)
     verdict = judge_history(history)
     write_text(run.path / "verdict.json", as_text(verdict))
-    write_json(run.path / "metrics.json", metrics.measure(history, run.meta))
+    measured = metrics.measure(history, run.meta) | {"commit_window": commit_window_of(run, history)}
+    write_json(run.path / "metrics.json", measured)
     return verdict
+
+
+def commit_window_of(run: RunDir, history: History) -> dict[str, Any] | None:
+    """What a kill would have cost, from the consumers' own files; None where they are damaged or too coarse."""
+    settings = run.meta.get("scenario_settings") or {}
+    looks = [event for event in recording.own_events(run.events)[0] if event.type == "seen"]
+    if not commit_window.precise(settings) or (commit_window.needs_looks(settings) and not looks):
+        return None
+    try:
+        tapes = [open_tape(run.history(stream.member)) for stream in history.streams]
+        return commit_window.measure(history, tapes, looks)
+    except (HarnessError, OSError, ValueError, KeyError, TypeError):
+        return None  # The judge tells of what is wrong with them.
 
 
 def judge_history(history: History) -> dict[str, Any]:

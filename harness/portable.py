@@ -96,6 +96,7 @@ class _Reader:
         self.log_ends: dict[int, tuple[int, int]] = {}
         self.committed_to: dict[int, int] = {}
         self.stored: list[Event] = []
+        self.deleted: list[Event] = []
         self.faults: list[Event] = []
         self.drained: Event | None = None
         self.transactions: dict[tuple[str, Any], Transaction] = {}
@@ -161,6 +162,9 @@ class _Reader:
     def _stored(self, line: Line) -> None:
         self.stored.append(Event(self.order, "stored", line))
 
+    def _deleted(self, line: Line) -> None:
+        self.deleted.append(Event(self.order, "deleted", line))
+
     def _fault(self, line: Line) -> None:
         self.faults.append(Event(self.order, "fault", line))
 
@@ -202,6 +206,7 @@ class _Reader:
             log_ends=self.log_ends,
             committed_to=self.committed_to,
             stored=self.stored,
+            deleted=self.deleted,
             corrupt=_columns(self.corrupt),
             corrupt_log=_columns(self.corrupt_log),
             drained=self.drained,

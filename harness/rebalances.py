@@ -40,6 +40,7 @@ class Rebalance:
     waiting: set[str] = field(default_factory=set)
     partitions: dict[str, int] = field(default_factory=dict)
     changed: list[int] = field(default_factory=list)
+    needed: int = 0
     first_message_s: dict[str, float | None] = field(default_factory=dict)
     stopped_ns: Counter[str] = field(default_factory=Counter)
 
@@ -64,6 +65,8 @@ def group_costs(history: History) -> dict[str, Any] | None:
     return {
         "rebalances": rows,
         "longest_s": max((row["duration_s"] for row in rows), default=None),
+        "moved": sum(len(row["changed_owner"]) for row in rows),
+        "needed": sum(row["needed"] for row in rows),
         "legal_redelivery": sum(row["legal_redelivery"] for row in rows),
         "excess_redelivery": sum(row["excess_redelivery"] for row in rows),
         "messages": {stream.member: _messages(stream) for stream in history.streams},
@@ -168,7 +171,19 @@ class _Play:
         rebalance.partitions = {member: len(owned) for member, owned in sorted(self.owned.items())}
         before = rebalance.owners
         rebalance.changed = sorted(p for p, owner in self.owners.items() if before.get(p, owner) != owner)
+        rebalance.needed = _needed(before, list(self.owned), len(self.owners))
         self.rebalances.append(rebalance)
+
+
+def _needed(before: dict[int, str], members: list[str], partitions: int) -> int:
+    """How many partitions had to move for equal shares: none of a member that stays, but what it has too many of.
+
+    before: the last owner of each partition that had one.
+    """
+    had = sorted((Counter(before.values())[member] for member in members), reverse=True)
+    share, more = divmod(partitions, len(members)) if members else (0, 0)
+    kept = sum(min(count, share + (number < more)) for number, count in enumerate(had))
+    return len(before) - kept
 
 
 def _in_order(history: History) -> list[tuple[Event, Stream, int]]:
@@ -269,6 +284,7 @@ def _row(rebalance: Rebalance, began: int, handed_again: Counter[str], overlap: 
         "duration_s": _seconds(rebalance.ended - rebalance.began),
         "members": sorted(rebalance.members),
         "changed_owner": rebalance.changed,
+        "needed": rebalance.needed,
         "stopped_s": {member: _seconds(ns) for member, ns in sorted(rebalance.stopped_ns.items())},
         "first_message_s": dict(sorted(rebalance.first_message_s.items())),
         "overlap_ms": {str(partition): round(ns / 1e6, 3) for partition, ns in sorted(overlap.items())},

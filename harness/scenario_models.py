@@ -287,6 +287,11 @@ class Group(Keys):
         le=100,
         description="So many members run the plain loop, all at once: c1, c2, …; null: one, or `members`.",
     )
+    workers: Literal["processes", "threads"] = Field(
+        default="processes",
+        description="With `size`: whether each member is a process, or a thread of one process, with a consumer of its "
+        "own. A `kill` of one of the threads kills them all.",
+    )
     protocol: Literal["classic", "consumer"] | None = Field(
         default=None,
         description="`consumer` is KIP-848: the broker assigns (confluent-kafka, Kafka 4); null: the library's "

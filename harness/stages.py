@@ -22,6 +22,7 @@ from harness.compaction import await_holes, share
 from harness.faults import faults_of, faults_of_producing, schedule
 from harness.group import Group
 from harness.members import ISOLATION_BY_DEFAULT, members_of, planted
+from harness.recording import own_events
 from harness.rundir import write_json
 from harness.scenario import Scenario
 from harness.writing import Writing
@@ -160,6 +161,10 @@ def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     added = max((fault.add_partitions or 0 for fault in bench.scenario.faults), default=0)
     # Partitions that a fault has added are empty: nothing is produced any more.
     new = {partition: (0, 0) for partition in range(len(ends), max(added, len(ends))) if partition in now}
+    for event in own_events(bench.run.events)[0]:
+        if event.type == "deleted":
+            start, end = ends[event.data["partition"]]
+            new[event.data["partition"]] = max(start, event.data["before"]), end
     if now != ends | new:
         bench.journal.write("torn", why=f"the log changed after it was read independently: {ends} became {now}")
 

@@ -100,7 +100,7 @@ class Watchdog:
         return in_loop and (kind, member.base["api"]) in WAIT_FOR_EVER
 
     def _ask(self, worker: "Worker", seen: Seen, now: float, api: str) -> None:
-        stack = main_thread(worker.stack())
+        stack = thread_of(worker.stack(), worker.thread)
         call = call_of(stack, api)
         if call is None:
             return
@@ -112,11 +112,15 @@ class Watchdog:
         )
 
 
-def main_thread(text: str) -> list[str]:
-    """The frames of a worker's main thread, innermost first, of what faulthandler has written of all threads."""
+def thread_of(text: str, ident: int | None = None) -> list[str]:
+    """The frames of a worker's thread, innermost first, of what faulthandler has written of all threads.
+
+    ident: of that thread, as Python tells it; None: the only one that runs a worker.
+    """
     for part in reversed(re.split(r"^(?=(?:Current t|T)hread 0x)", text, flags=re.MULTILINE)):
         frames = [line.strip() for line in part.splitlines() if FRAME.match(line)]
-        if any("kafka_worker/main.py" in frame for frame in frames):
+        named = ident is None or f"hread 0x{ident:016x} " in part
+        if named and any("kafka_worker/main.py" in frame for frame in frames):
             return frames
     return []
 

@@ -83,3 +83,16 @@ def test_faults_are_told_each_time_with_their_last_effect_or_why_they_had_none()
         {"t_s": 1, "until_s": 4, "fault": "hole", "effect": "7 bytes", "why": None},
         {"t_s": 5, "until_s": None, "fault": "hole", "effect": None, "why": "all was done"},
     ]
+
+
+def test_threads_of_one_process_are_counted_once():
+    def client(worker, pid, cpu_s):
+        ended = None if cpu_s is None else {"process_cpu_s": cpu_s}
+        return {"worker": worker, "role": "consume", "pid": pid, "ended": ended}
+
+    threads = [client("c1", 7, 1.5), client("c2", 7, 2.5)]
+    measured = [
+        measure(history(), {"clients": clients})["processes"]
+        for clients in (threads, [*threads, client("c3", 8, 1.0)], [*threads, client("c3", 8, None)])
+    ]
+    assert measured == [{"count": 1, "cpu_s": 2.5}, {"count": 2, "cpu_s": 3.5}, {"count": 2, "cpu_s": None}]

@@ -145,6 +145,25 @@ def test_a_reset_matters_where_the_connection_had_carried_something(carried: lis
     assert why == (None if words else "1 connection was reset, and none had carried a message or a commit")
 
 
+@pytest.mark.parametrize(
+    ("target", "kind", "proved"),
+    [
+        ({"cut": True}, "handshake", True),
+        ({"cut": True}, "sealed", True),
+        ({"cut": True}, "heartbeat", False),
+        ({"cut_after_bytes": 9}, "handshake", False),
+        ({"blackhole": "both", "cut": True}, "handshake", False),
+    ],
+)
+def test_a_reset_of_all_that_is_encrypted_is_proof_enough(target: dict[str, Any], kind: str, *, proved: bool) -> None:
+    proxy = Told()
+    proxy.cut = lambda: setattr(proxy, "counted", by)  # type: ignore[method-assign]
+    by = Count(cut=1, connections={1}, carried=[Frame(kind, "to_client", 1, 60)])
+    by.held_bytes = 5 if "blackhole" in target else 0
+    ((_, effect, _),) = played(proxy, [network(target, s=0, for_s=0.5)], bites_at=0.2, by=by)
+    assert (effect is not None) == proved
+
+
 def test_a_cut_comes_at_once_and_once() -> None:
     proxy = Told()
     proxy.counted.carried = [MESSAGES]

@@ -59,6 +59,7 @@ def test_owners_and_shares() -> None:
     assert (first["changed_owner"], first["partitions"]) == ([], {"a": 2})
     assert (second["changed_owner"], second["partitions"]) == ([1], {"a": 1, "b": 1})
     assert (second["most"], second["fewest"]) == (1, 1)
+    assert ([row["needed"] for row in told["rebalances"]], told["moved"], told["needed"]) == ([0, 1], 1, 1)
     assert told["messages"] == {"a": 2, "b": 2}
     assert told["idle"] == []
 
@@ -90,7 +91,25 @@ def test_a_dead_member_counts_from_its_death() -> None:
     )
     dead = told["rebalances"][1]
     assert (dead["t_s"], dead["duration_s"], dead["changed_owner"]) == (2, 6, [0])
-    assert (dead["stopped_s"], dead["partitions"]) == ({}, {"b": 2})
+    assert (dead["stopped_s"], dead["partitions"], dead["needed"]) == ({}, {"b": 2}, 1)
+
+
+def test_more_moves_than_equal_shares_need() -> None:
+    """a and b share seven, c comes and a goes: a stretch each, as range gives them."""
+    told = costs(
+        (1, joined("a") + joined("b") + assign("a", 0, 1, 2, 3) + assign("b", 4, 5, 6)),
+        (2, joined("c") + revoke("a", 0, 1, 2, 3) + revoke("b", 4, 5, 6)),
+        (3, assign("a", 0, 1, 2) + assign("b", 3, 4) + assign("c", 5, 6)),
+        (4, ended("a") + revoke("b", 3, 4) + revoke("c", 5, 6)),
+        (5, assign("b", 0, 1, 2, 3) + assign("c", 4, 5, 6)),
+        partitions=7,
+    )
+    assert [(row["changed_owner"], row["needed"]) for row in told["rebalances"]] == [
+        ([], 0),
+        ([3, 5, 6], 2),
+        ([0, 1, 2, 4], 3),
+    ]
+    assert (told["moved"], told["needed"]) == (7, 5)
 
 
 def test_two_owners_at_once() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness import watchdog
-from harness.watchdog import Watchdog, call_of, in_words, main_thread
+from harness.watchdog import Watchdog, call_of, in_words, thread_of
 
 SITE = "/envs/x/lib/python3.11/site-packages"
 CONTROL = """\
@@ -28,10 +28,10 @@ Current thread 0x02 (most recent call first):
 """
 
 
-def test_the_main_thread_is_found_among_others() -> None:
-    assert main_thread(CONTROL + "\n" + HUNG)[0].endswith("line 645 in _append")
-    assert main_thread(HUNG + "\n" + CONTROL)[0].endswith("line 645 in _append")
-    assert main_thread(CONTROL) == main_thread("") == []
+def test_the_worker_thread_is_found_among_others() -> None:
+    assert thread_of(CONTROL + "\n" + HUNG)[0].endswith("line 645 in _append")
+    assert thread_of(HUNG + "\n" + CONTROL)[0].endswith("line 645 in _append")
+    assert thread_of(CONTROL) == thread_of("") == []
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,19 @@ def test_the_main_thread_is_found_among_others() -> None:
     [(HUNG, "poll()"), (HUNG.replace("in batch", "in close"), "close()"), (AT_WORK, None), (CONTROL, None)],
 )
 def test_the_call_is_what_the_adapter_has_called(text: str, call: str | None) -> None:
-    assert call_of(main_thread(text), "poll") == call
+    assert call_of(thread_of(text), "poll") == call
+
+
+def test_of_several_threads_one_is_meant() -> None:
+    mine, other = (HUNG.replace("0x02", f"0x{ident:016x}") for ident in (2, 3))
+    other = other.replace("645", "646")
+    for text in (other + "\n" + mine, mine + "\n" + other):
+        assert thread_of(text, 2)[0].endswith("line 645 in _append")
+        assert thread_of(text, 4) == []
 
 
 def test_a_stack_in_words() -> None:
-    assert in_words(main_thread(HUNG)).startswith(
-        "consumer/fetcher.py:645 in _append, called from consumer/group.py:827"
-    )
+    assert in_words(thread_of(HUNG)).startswith("consumer/fetcher.py:645 in _append, called from consumer/group.py:827")
 
 
 class Journal(list[Any]):
@@ -59,7 +65,7 @@ class Watched:
     def __init__(self, stack: str = HUNG, api: str = "poll") -> None:
         self.worker: Any = SimpleNamespace(
             name="c1", finished=lambda: False, watch_turns=lambda: self.turns, step=None, stands=None, closing=False,
-            errors=[], stack=lambda: stack, log=SimpleNamespace(name="c1.log"),
+            errors=[], stack=lambda: stack, log=SimpleNamespace(name="c1.log"), thread=None,
         )  # fmt: skip
         self.turns, self.waiting, self.now = 0, False, 0.0
         member = SimpleNamespace(

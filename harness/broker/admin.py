@@ -159,6 +159,19 @@ class Admin:
                 raise self._error(doing, f"after {self.timeout_s:g} s not every partition was there")
             time.sleep(0.02)
 
+    def delete_records(self, topic: str, before: Mapping[int, int]) -> None:
+        """Delete by partition all records below an offset."""
+        from confluent_kafka import TopicPartition
+
+        doing = f"deleting records of {topic}"
+        with self._errors(doing):
+            told = self._client().delete_records(
+                [TopicPartition(topic, partition, offset) for partition, offset in before.items()],
+                request_timeout=self.timeout_s,
+            )
+            for future in told.values():
+                self._wait(future)
+
     # ---- groups ------------------------------------------------------------------------------------------------------
 
     def stored_offsets(

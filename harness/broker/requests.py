@@ -1,8 +1,8 @@
 """Pure: which of Kafka's requests and answers the bytes of one connection belong to.
 
 In plaintext each request begins with its size, its kind and a number, and each answer with its size and the number of
-its request. Of TLS only the records and their sizes can be seen: each is a `sealed` frame, but for those of the
-handshake, which are among the first bytes of each way.
+its request. Of TLS only the records and their sizes can be seen: each is a `sealed` frame, or one of the `handshake`,
+which is among the first bytes of each way.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ OPEN_AT_MOST = 10_000
 class Frame:
     """One request (`to_broker`) or one answer (`to_client`); or one record of TLS."""
 
-    kind: str  # of the request, for its answer too; `sealed`; `other` for those that no fault is about
+    kind: str  # of the request, for its answer too, `other` where no fault is about it; `sealed`, `handshake`
     way: Way
     number: int  # among its connection's frames of that way
     size: int  # in bytes
@@ -74,7 +74,7 @@ class Talk:
             if self.sealed:
                 size = state.left = int.from_bytes(state.head[3:], "big")
                 is_data = state.head[0] == APPLICATION_DATA and state.passed >= HANDSHAKE_BYTES
-                kind = "sealed" if is_data else "other"
+                kind = "sealed" if is_data else "handshake"
             else:
                 size = int.from_bytes(state.head[:4], "big")
                 state.left = max(0, size + 4 - needed)

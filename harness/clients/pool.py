@@ -15,10 +15,13 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from harness import proc
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.clients.threads import Host
 
 WORKER = Path(__file__).resolve().parent.parent / "worker"
 STOP_GRACE_S = 10.0
@@ -74,10 +77,14 @@ def exit_words(status: int) -> str:
         return f"signal {-status}"
 
 
+Ends = tuple[int, int]
+"""The harness's own ends of a worker's control: to read from, to write to."""
+
+
 class Worker:
     """One worker process. Nothing here blocks but `wait`, `stop` and `end`, which have limits."""
 
-    def __init__(self, env_python: Path, config: dict[str, Any], *, log: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", ends: Ends, config: dict[str, Any], *, log: Path) -> None:
         self.name = str(config["worker"])
         self.log = log
         self.history = Path(config["history"])
@@ -93,21 +100,8 @@ class Worker:
         self._eof = False
         self._hung = False
         self._signalled = False
-        theirs_in, self._out = os.pipe()
-        self._in, theirs_out = os.pipe()
-        try:
-            self.process = _spawn(env_python, theirs_in, theirs_out, log)
-        except OSError as error:
-            os.close(self._out)
-            os.close(self._in)
-            raise HarnessError(
-                "worker-failed",
-                f"{self.name}: {env_python} cannot be started: {error.strerror}",
-                "The client's environment is damaged; remove it, and it will be built again.",
-            ) from error
-        finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
+        self.process = process
+        self._in, self._out = ends
         os.set_blocking(self._in, False)
         self.send(config)
 
@@ -169,6 +163,11 @@ class Worker:
         """The words that it has told since this was asked last."""
         words, self._told = self._told, []
         return words
+
+    @property
+    def thread(self) -> int | None:
+        """The thread of its process that it runs in, as it told; None: not told yet."""
+        return (self.hello or {}).get("thread")
 
     def _error(self, text: str) -> None:
         self.errors.append({"type": "error", "where": "control", "error": text, "fatal": True})
@@ -240,8 +239,10 @@ class Worker:
 
     def _terminate(self) -> None:
         self.process.terminate()
-        if self._await_end(TERMINATE_GRACE_S):
-            return
+        if not self._await_end(TERMINATE_GRACE_S):
+            self._kill_hung()
+
+    def _kill_hung(self) -> None:
         self._hung = True
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGUSR2)
@@ -262,8 +263,8 @@ class Worker:
 
     def end(self) -> WorkerEnd:
         """How it ended. Only for a worker that has `finished`."""
-        status = self.process.wait()
         self.poll()
+        status = self._exit_status()
         self._close()
         fatal = [error for error in self.errors if error.get("fatal")]
         last = (fatal or self.errors)[-1] if self.errors else None
@@ -272,15 +273,18 @@ class Worker:
         if orderly and not fatal:
             error = None
         return WorkerEnd(
-            self.name, self._status(), status, self.ended, error, proc.last_lines(self.log, LAST_LINES), self.log
+            self.name, self._status(status), status, self.ended, error, proc.last_lines(self.log, LAST_LINES), self.log
         )
 
-    def _status(self) -> Status:
+    def _exit_status(self) -> int:
+        return self.process.wait()
+
+    def _status(self, exit_status: int) -> Status:
         if self._hung:
             return "hung"
         if self.ended is not None:
             return "ended"
-        killed = self.process.returncode == -signal.SIGKILL or (self._signalled and self.process.returncode < 0)
+        killed = exit_status == -signal.SIGKILL or (self._signalled and exit_status < 0)
         return "killed" if killed else "crashed"
 
     def _close(self) -> None:
@@ -297,17 +301,28 @@ class Worker:
         self._close()
 
 
-def _spawn(env_python: Path, theirs_in: int, theirs_out: int, log: Path) -> "subprocess.Popen[bytes]":
-    argv: list[str | Path] = [
-        env_python,
-        "-I",
-        WORKER,
-        "--control-in",
-        str(theirs_in),
-        "--control-out",
-        str(theirs_out),
-    ]
-    return proc.start(argv, log=log, env=_environment(), pass_fds=(theirs_in, theirs_out))
+def spawn(env_python: Path, count: int, *, log: Path) -> tuple["subprocess.Popen[bytes]", list[Ends]]:
+    """Start a process of so many workers, and a control for each. Whoever calls it must end the process."""
+    pipes = [(os.pipe(), os.pipe()) for _ in range(count)]
+    ours = [(theirs[0], mine[1]) for mine, theirs in pipes]
+    theirs = [(mine[0], theirs[1]) for mine, theirs in pipes]
+    argv: list[str | Path] = [env_python, "-I", WORKER]
+    for read, write in theirs:
+        argv += ["--control-in", str(read), "--control-out", str(write)]
+    passed = [fd for pair in theirs for fd in pair]
+    try:
+        return proc.start(argv, log=log, env=_environment(), pass_fds=passed), ours
+    except OSError as error:
+        for fd in (fd for pair in ours for fd in pair):
+            os.close(fd)
+        raise HarnessError(
+            "worker-failed",
+            f"{log.stem}: {env_python} cannot be started: {error.strerror}",
+            "The client's environment is damaged; remove it, and it will be built again.",
+        ) from error
+    finally:
+        for fd in passed:
+            os.close(fd)
 
 
 def _environment() -> dict[str, str]:
@@ -319,7 +334,8 @@ def _environment() -> dict[str, str]:
 
 def start_worker(env_python: Path, config: dict[str, Any], *, log: Path) -> Worker:
     """Start one worker. Whoever starts it without a `Pool` must stop it."""
-    return Worker(env_python, config, log=log)
+    process, (ends,) = spawn(env_python, 1, log=log)
+    return Worker(process, ends, config, log=log)
 
 
 class Pool:
@@ -328,6 +344,7 @@ class Pool:
     def __init__(self, *, grace_s: float = STOP_GRACE_S) -> None:
         self.grace_s = grace_s
         self.workers: list[Worker] = []
+        self.hosts: list[Host] = []
 
     def __enter__(self) -> Self:
         return self
@@ -336,7 +353,10 @@ class Pool:
         self.close()
 
     def start(self, env_python: Path, config: dict[str, Any], *, log: Path) -> Worker:
-        worker = start_worker(env_python, config, log=log)
+        return self.keep(start_worker(env_python, config, log=log))
+
+    def keep(self, worker: Worker) -> Worker:
+        """End this worker, too."""
         self.workers.append(worker)
         return worker
 
@@ -356,3 +376,5 @@ class Pool:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(worker.process.pid, signal.SIGKILL)
                     worker.process.wait()
+            for host in self.hosts:
+                host.close()

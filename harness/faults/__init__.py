@@ -6,6 +6,7 @@ from harness.faults.add_partitions import AddPartitions
 from harness.faults.base import Disturbance, Work
 from harness.faults.broker import TakeDown
 from harness.faults.broker_moves import MoveCoordinator, MoveLeader
+from harness.faults.delete_records import DeleteRecords
 from harness.faults.freeze import Freeze
 from harness.faults.join import Join
 from harness.faults.kill import Kill
@@ -29,6 +30,7 @@ KINDS: dict[str, type[Disturbance["Group"]]] = {
     "subscription": Subscription,
     "add_partitions": AddPartitions,
     "network": Network,
+    "delete_records": DeleteRecords,
     "restart_broker": TakeDown,
     "kill_broker": TakeDown,
     "move_leader": MoveLeader,

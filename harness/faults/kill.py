@@ -1,4 +1,4 @@
-"""SIGKILL to a member's process, and perhaps a new process in its place.
+"""SIGKILL to a member's process, and perhaps a new process in its place. Members that are threads of it die with it.
 
 It bit if the process ended by that signal while the broker counted it among the group's members (or it had taken its
 partitions by itself), and while there was something left to read, to process or to commit.
@@ -27,6 +27,7 @@ class Kill(MemberFault):
         self.restart_at: float | None = None
         self.asked: tuple[Worker, frozenset[int] | None] | None = None  # who owned what, when it was set off
         self.owned: frozenset[int] = frozenset()
+        self.hit: list[Member] = []  # whose process it was
 
     def prepare(self, group: "Group") -> None:
         worker = self.member(group).worker
@@ -44,7 +45,12 @@ class Kill(MemberFault):
             return
         what, why = self.hits(group, member, worker)
         effect = what and f"{worker.name} ended by SIGKILL, {what}"
-        member.killed = worker
+        self.hit = group.in_process_of(worker)
+        for one in self.hit:
+            one.killed = one.worker
+        if effect and len(self.hit) > 1:
+            others = ", ".join(one.name for one in self.hit if one is not member)
+            effect += f"; with it {others}, threads of its process"
         worker.signal(signal.SIGKILL)
         gone = proc.wait_until(worker.finished, timeout_s=END_S, poll_s=0.005)
         if not gone or worker.process.returncode != -signal.SIGKILL:
@@ -81,14 +87,14 @@ class Kill(MemberFault):
     def go_on(self, group: "Group", now: float) -> bool:
         if self.restart_at is None:
             return True
-        member = self.member(group)
-        if now < self.restart_at or member.worker is not None:
+        if now < self.restart_at or any(member.worker is not None for member in self.hit):
             return False
         self.restart_at = None
         self.tell(group, "healing")
         from harness.members import next_part
 
-        group.start(member, next_part(member))
+        for member in self.hit:
+            group.start(member, next_part(member))
         self.tell(group, "healed")
         return True
 

@@ -31,7 +31,7 @@ class Leave(Kill):
         worker = self.process(group)
         if worker is None:
             return
-        self.owned = frozenset()
+        self.owned, self.hit = frozenset(), [member]
         what, why = self.hits(group, member, worker)
         if what is not None and not self.owned and self.moment is None and not assigns_itself(member):
             what, why = None, f"{worker.name} owned no partition then"

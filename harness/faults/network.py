@@ -2,10 +2,10 @@
 
 It bit if something was left to do when it began, and it then met what matters: messages on their way (a produce
 request, its answer, a fetch's answer that holds some), a commit, or, to be reset, a connection that had carried
-those. A heartbeat alone does not count, nor an empty answer. Where bytes are encrypted, a record as large as a message
-stands for one. It also bit if it met any bytes, and nobody got on for much longer than is usual, where nothing else
-explains it. Two at one time
-would share the proxy's one rule and its counts, so that one would prove the other: the second is not done.
+those. A heartbeat alone does not count, nor an empty answer. Where bytes are encrypted, a record as large as a
+message stands for one, and so does a reset of all connections at once. It also bit if it met any bytes, and nobody
+got on for much longer than is usual, where nothing else explains it. Two at one time would share the proxy's one rule
+and its counts, so that one would prove the other: the second is not done.
 """
 
 from collections import Counter
@@ -81,9 +81,14 @@ class Network(Disturbance[Work]):
 
     def _look(self, work: Work, count: Count) -> None:
         """Look whether it has bitten by now."""
-        if not self.proven and (met(count, floor(work)) or self._stalled(work, count)):
+        if not self.proven and (met(count, floor(work)) or self._cut_all(count) or self._stalled(work, count)):
             self.proven = True
             self.tell(work, "injected", self._effect(work, count))
+
+    def _cut_all(self, count: Count) -> bool:
+        """Whether all connections were reset at once, and are encrypted: nobody can tell which one carried what."""
+        at_once = "cut" in self.target and "blackhole" not in self.target
+        return at_once and any(frame.kind in ("handshake", "sealed") for frame in count.carried)
 
     def _stalled(self, work: Work, count: Count) -> bool:
         """Whether silence that only it explains shows its effect."""

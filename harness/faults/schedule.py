@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.fault_models import KINDS, OF_THE_BROKER, name_of
 from harness.scenario import Scenario
+from harness.scenario_models import Keys
 
 
 def schedule(scenario: Scenario) -> list[dict[str, Any]]:
@@ -13,10 +14,10 @@ def schedule(scenario: Scenario) -> list[dict[str, Any]]:
     for number, fault in enumerate(scenario.faults):
         kind = next(kind for kind in KINDS if getattr(fault, kind) is not None)
         target = getattr(fault, kind)
-        if fault.network is not None:
-            target = fault.network.model_dump(exclude_none=True)
-            if fault.network.jitter_ms is not None:
-                target["seed"] = f"{scenario.seed}:jitter:{number}"
+        if isinstance(target, Keys):
+            target = target.model_dump(exclude_none=True)
+        if fault.network is not None and fault.network.jitter_ms is not None:
+            target["seed"] = f"{scenario.seed}:jitter:{number}"
         when = fault.when.model_dump(exclude_none=True)
         if fault.when.phase is not None and kind in OF_THE_BROKER:
             when.setdefault("member", _first_member(scenario))

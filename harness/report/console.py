@@ -94,10 +94,11 @@ def _found(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def _rest(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
-    group = _group(facts)
+    group, cost = _group(facts), reading.kill_cost(facts.metrics)
     return [
         *_faults(facts),
         *([("group", group, "")] if group else []),
+        *([("a kill", f"at the worst moment: {cost}", "")] if cost else []),
         ("speed", _speed(facts), ""),
         ("stages", _stages(facts), ""),
         ("report", str(run / "report.html"), ""),
@@ -122,6 +123,7 @@ def _group(facts: Facts) -> str:
         return ""
     told = [f"{len(rebalances):,} rebalance{'s' if len(rebalances) != 1 else ''}"]
     told.append(f"longest {figure(group.get('longest_s'), 's')}")
+    told += [shares for shares in (_moves(group), _fairness(group)) if shares]
     for kind in ("legal_redelivery", "excess_redelivery"):
         again = integer(group.get(kind))
         if again:
@@ -130,6 +132,20 @@ def _group(facts: Facts) -> str:
     if isinstance(idle, list) and idle:
         told.append(f"idle: {', '.join(text(member) for member in idle)}")
     return ", ".join(told)
+
+
+def _moves(group: dict[str, Any]) -> str:
+    """How many partitions changed their owner, and how many would have had to; empty where none did."""
+    moved, needed = integer(group.get("moved")), integer(group.get("needed"))
+    if not moved:
+        return ""
+    return f"{moved:,} partition{'s' if moved > 1 else ''} moved" + ("" if needed is None else f", {needed:,} had to")
+
+
+def _fairness(group: dict[str, Any]) -> str:
+    """What the busiest and the idlest process were handed; empty where there was only one."""
+    handed = [found for value in mapping(group.get("messages")).values() if (found := integer(value)) is not None]
+    return f"{min(handed):,} to {max(handed):,} messages each" if len(handed) > 1 else ""
 
 
 def _first(lines: list[tuple[str, str, str]], limit: int, what: str) -> list[tuple[str, str, str]]:

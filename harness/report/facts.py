@@ -112,6 +112,16 @@ class Facts:
         return None
 
 
+def kill_cost(metrics: dict[str, Any]) -> str:
+    """What a kill of a consumer would have cost, at most and in 99 % of the time; empty where it was not measured."""
+    window = mapping(metrics.get("commit_window"))
+    lost, again = mapping(window.get("would_be_lost")), mapping(window.get("would_be_repeated"))
+    if integer(lost.get("max")) is None or integer(again.get("max")) is None:
+        return ""
+    worst = f"{count(lost.get('max'))} lost, {count(again.get('max'))} repeated"
+    return f"{worst}; in 99 % of the time at most {count(lost.get('p99'))} and {count(again.get('p99'))}"
+
+
 def read(run: Path) -> Facts:
     """Read the three files of a run's folder."""
     facts = Facts(run)

@@ -118,7 +118,12 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         "partitions": _shown(partitions, limits.partitions),
         "faults": _shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
         "rebalances": _shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
+        "handed": ", ".join(
+            f"{member} {count(value)}"
+            for member, value in mapping(mapping(facts.metrics.get("group")).get("messages")).items()
+        ),
         "metrics": facts.metrics,
+        "kill_cost": reading.kill_cost(facts.metrics),
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
         "stages": facts.rows(facts.metrics, "stages"),
@@ -297,6 +302,7 @@ def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: row.get(key) for key in ("t_s", "duration_s", "legal_redelivery", "excess_redelivery")},
         "changed": len(changed) if isinstance(changed, list) else None,
+        "needed": integer(row.get("needed")),
         "stopped": ", ".join(f"{member} {figure(value)}" for member, value in stopped.items()),
         "first": ", ".join(f"{member} {figure(value, missing='never')}" for member, value in first.items()),
         "overlap_ms": max(overlaps, default=0),
@@ -395,7 +401,10 @@ def _surroundings(facts: Facts) -> list[tuple[str, str]]:
 
 def command_line(facts: Facts) -> str:
     """The command that repeats the run, ready for a shell; empty where it was not recorded."""
-    command = facts.run.get("command")
+    return command_line_of(facts.run.get("command"))
+
+
+def command_line_of(command: Any) -> str:
     if isinstance(command, str):
         return text(command)
     return shlex.join(str(part) for part in command) if isinstance(command, list) else ""

@@ -10,6 +10,7 @@ survived because nobody died at that moment. What did get lost that way has the 
 from harness.columns import chosen, joined
 from harness.history import History
 from harness.verify.consuming import RESET_POLICY, SOUGHT, Consumed, handed_over, names_of
+from harness.verify.deletions import ASKED
 from harness.verify.findings import LOSSES, Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings
@@ -64,7 +65,7 @@ def at_risk(
             unfinished = judged - names_of(chosen(rows, rows["done"] <= commit.at), produced)
             risky = risky | (unfinished & identity_set(at_offsets(places, Intervals.span(0, commit.offset))))
     for finding in lost:
-        if finding.kind in LOSSES or finding.detail in (RESET_POLICY, SOUGHT):
+        if finding.kind in LOSSES or finding.detail in (RESET_POLICY, SOUGHT, ASKED):
             # What was lost in flight is told by name, for it may have been handed over as another copy.
             names = finding.identities or identity_set(at_offsets(produced.copies, finding.offsets))
             risky = risky - names

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from harness.columns import NEVER, NO_OFFSET, NO_PRODUCER, Rows, chosen, joined, no_rows
 from harness.history import Event, RunInfo
+from harness.verify.deletions import ASKED, Deletion, log_start
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Intervals
 from harness.verify.ownership import Commit, Holdings, Ownership
@@ -132,7 +133,7 @@ def undelivered(
     in_log = produced.judged & produced.in_log if produced.log_end is not None else NOTHING
     missing = _Open(produced, offsets_of(in_log - consumed.delivered, produced.copies), run)
     in_vain = _in_vain(produced, consumed)
-    findings = missing.in_hanging_transactions(hanging)
+    findings = missing.in_hanging_transactions(hanging) + missing.deleted(consumed.ownerships, holdings)
     for number, ownership in enumerate(consumed.ownerships):
         if not len(missing.offsets) and not len(in_vain):
             break
@@ -145,7 +146,8 @@ def undelivered(
     findings += missing.at_the_end(holdings, drained, hanging)
     for ownership, names in consumed.sought_in_vain:
         again = _Open(produced, offsets_of(names, produced.copies), run)
-        findings += again.skipped(ownership, ownership.start or 0) + again.at_the_end(holdings, drained, hanging)
+        findings += again.deleted([ownership], holdings) + again.skipped(ownership, ownership.start or 0)
+        findings += again.at_the_end(holdings, drained, hanging)
     unread = produced.judged - consumed.delivered if produced.log_end is None else NOTHING
     if len(unread):
         text = f"{messages(unread.total)} of partition {produced.partition} not handed over; nobody read the log"
@@ -173,20 +175,25 @@ def _start(ownership: Ownership, commit: Commit | None, produced: Produced) -> i
     nobody can begin there."""
     if commit is None or commit.offset is None or ownership.start not in (None, commit.offset):
         return ownership.start
-    somewhere = len(ownership.rows) or _committed(commit, produced) is not None
+    somewhere = len(ownership.rows) or _committed(commit, produced, ownership.start_at) is not None
     return commit.offset if somewhere else None
 
 
-def _committed(commit: Commit | None, produced: Produced) -> int | None:
-    """The committed offset from which an owner can read on; None where the reset policy decides instead.
+def _committed(commit: Commit | None, produced: Produced, at: int) -> int | None:
+    """The committed offset from which who begins at `at` can read on; None where the reset policy decides instead.
 
     One that the log starts behind or ends before is out of range. A log only grows: what lies behind its end when it
     was read was behind it before.
     """
     if commit is None or commit.offset is None or produced.log_end is None:
         return None if commit is None else commit.offset
-    start, end = produced.log_end
-    return commit.offset if start <= commit.offset <= end else None
+    return commit.offset if _log_start(produced, at) <= commit.offset <= produced.log_end[1] else None
+
+
+def _log_start(produced: Produced, at: int) -> int:
+    """Where the log began at a moment; 0 where nobody read it."""
+    start, _ = produced.log_end or (0, 0)
+    return max(start, log_start(produced.deletions, at))
 
 
 class _Open:
@@ -198,6 +205,7 @@ class _Open:
         self.offsets = offsets
         self.jumped = NOTHING  # `latest` began behind them: no later start is to blame for that
         self.sought = NOTHING  # the application passed them over by a seek, likewise
+        self.deletions = produced.deletions  # those that can have sent an owner elsewhere
         self.run = run
 
     def settle_by(self, ownership: Ownership, commit: Commit | None) -> list[Finding]:
@@ -211,13 +219,13 @@ class _Open:
         if ownership.sought:
             self.sought = self.sought | jumped
             return self.skipped(ownership, start)
-        committed = _committed(commit, self.produced)
+        committed = _committed(commit, self.produced, ownership.start_at)
         if commit is not None and committed is not None:
             text = f"{where} never handed over to anybody, though {commit.said()} when {who} took over at {start}"
             ahead = jumped.below(committed)
             findings += self._take("committed_ahead", ahead, "client", text, ownership, "never_handed_over")
             jumped = jumped - ahead
-        if self._reset_chose(commit):
+        if self._reset_chose(ownership, commit):
             self.jumped = self.jumped | jumped
         else:
             behind = commit.said() if commit is not None else f"no commit and reset policy {self.run.reset}"
@@ -233,16 +241,56 @@ class _Open:
             f"and was handed offset {ownership.reached - 1} without them"
         )
         skipped = self.offsets.from_(start).below(ownership.reached)
+        if self.run.reset == "latest" and self._thrown_out(ownership, start):
+            self.jumped = self.jumped | skipped
+            return []
         return self._take("skipped", skipped, "consumer", text, ownership)
 
-    def _reset_chose(self, commit: Commit | None) -> bool:
-        """Whether starting behind messages is what the reset policy gives: `latest`, where there is no commit, or one
-        that was out of range."""
-        return self.run.reset == "latest" and _committed(commit, self.produced) is None
+    def _begins_nowhere(self, ownership: Ownership, commit: Commit | None) -> bool:
+        """Whether the reset policy decides where an owner begins: there is no commit, or one that was out of range
+        then, or came to be before the owner was handed anything."""
+        committed = _committed(commit, self.produced, ownership.start_at)
+        if committed is None:
+            return True
+        told = ownership.position is not None
+        return not told and any(
+            one.hit(ownership, committed) and not len(one.before_it(ownership).rows) for one in self.deletions
+        )
 
-    def _refused(self, commit: Commit | None) -> bool:
-        """Whether the reset policy `none` lets nobody begin: the client is to tell an error."""
-        return self.run.reset == "none" and _committed(commit, self.produced) is None
+    def _thrown_out(self, ownership: Ownership, start: int | None) -> bool:
+        """Whether what an owner stood before was deleted, so that it had to begin again elsewhere."""
+        return any(deletion.hit(ownership, start) for deletion in self.deletions)
+
+    def _reset_chose(self, ownership: Ownership, commit: Commit | None) -> bool:
+        """Whether starting behind messages is what the reset policy gives."""
+        return self.run.reset == "latest" and self._begins_nowhere(ownership, commit)
+
+    def deleted(self, ownerships: list[Ownership], holdings: Holdings) -> list[Finding]:
+        """What was deleted before anybody had passed over it is gone, as the scenario wanted."""
+        findings: list[Finding] = []
+        for number, deletion in enumerate(self.produced.deletions):
+            self.deletions = self.produced.deletions[:number]
+            rest = self.offsets.from_(deletion.before)
+            self.offsets = self.offsets.below(deletion.before)
+            earlier = [one for one in ownerships if one.start_at <= deletion.at]
+            for ownership in earlier:
+                commit = holdings.commit_in_force(ownership.start_at)
+                findings += self.settle_by(deletion.before_it(ownership), commit)
+            findings += self._taken_by(deletion, earlier)
+            self.offsets = rest
+        self.deletions = self.produced.deletions
+        return findings
+
+    def _taken_by(self, deletion: Deletion, ownerships: list[Ownership]) -> list[Finding]:
+        where = f"{{n}} in partition {self.partition}"
+        text = f"{where} deleted at about the time at which something behind them was handed over"
+        unclear = any(deletion.unclear(ownership) for ownership in ownerships)
+        findings = self._passed_over()
+        findings += self._take("unread", self.offsets, "void", text) if unclear else []
+        text = (
+            f"{where} deleted by the scenario before anybody was handed them: the log then began at {deletion.before}"
+        )
+        return findings + self._take("gone", self.offsets, "void", text, detail=ASKED)
 
     def in_hanging_transactions(self, hanging: Hanging) -> list[Finding]:
         """Messages of transactions of which nobody knows the end: if it was an abort, nobody was to be handed them."""
@@ -256,12 +304,16 @@ class _Open:
             why = "not read: the recording has no end of the drain"
         elif not holders:
             why = "not read: nobody owned it at the end"
-        elif self._still_moves(holders, drained):
+        elif self._still_moves(holders, holdings, drained):
             why = "still being read when the wait ended"
         else:
             why = "not read: nobody who held the partition was to be handed them"
             findings += self._stalled(holders, holdings, drained, hanging)
-        findings += self._unread(self.offsets, why)
+        return findings + self._unread(self.offsets, why) + self._passed_over()
+
+    def _passed_over(self) -> list[Finding]:
+        """What the reset policy or a seek had begun behind, and nobody has been handed since."""
+        findings: list[Finding] = []
         for passed_over, detail, by in (
             (self.jumped, RESET_POLICY, "reset policy latest had started behind them"),
             (self.sought, SOUGHT, "a seek of the application passed them over"),
@@ -270,10 +322,12 @@ class _Open:
             findings += self._take("unread", self.offsets & passed_over, "void", text, None, detail)
         return findings
 
-    def _still_moves(self, holders: list[Ownership], drained: Event) -> bool:
-        """Whether the wait was cut off, rather than in vain."""
+    def _still_moves(self, holders: list[Ownership], holdings: Holdings, drained: Event) -> bool:
+        """Whether the wait was cut off, rather than in vain: an owner goes on, perhaps after it has joined anew."""
+        owners = {one.member for one in holders}
+        later = [one for one in holdings.ownerships if one.member in owners and len(one.rows)]
         moving = self.partition in (drained.data.get("progressing") or ())
-        return moving or any(len(one.rows) and int(one.rows["until"].max()) > drained.at for one in holders)
+        return moving or any(int(one.rows["until"].max()) > drained.at for one in later)
 
     def _stalled(self, holders: list[Ownership], holdings: Holdings, drained: Event, hanging: Hanging) -> list[Finding]:
         """What those who held the partition at the end were to be handed, and what they could not be."""
@@ -291,11 +345,15 @@ class _Open:
         return findings
 
     def _awaited_by(self, holder: Ownership, commit: Commit | None) -> Intervals:
-        """What an owner was still to be handed: all from its start on, which `latest` may have put anywhere."""
+        """What an owner was still to be handed: all from its start on, which `latest` may have put anywhere, and `none`
+        nowhere: its client is to tell an error."""
         start = _start(holder, commit, self.produced)
-        if start is None:
-            return NOTHING if self._reset_chose(commit) or self._refused(commit) else self.offsets
-        return self.offsets.from_(start)
+        elsewhere = self.run.reset != "earliest" and (
+            self._thrown_out(holder, start) or (start is None and self._begins_nowhere(holder, commit))
+        )
+        if elsewhere:
+            return NOTHING
+        return self.offsets if start is None else self.offsets.from_(start)
 
     def _unread(self, offsets: Intervals, why: str) -> list[Finding]:
         """What was passed over is left open: `at_the_end` says of it what it is."""
@@ -328,7 +386,7 @@ def _in_flight(
         return []
     start = _start(ownership, commit, produced)
     # Whenever the start of the log overtook the commit: wherever the owner began, it was not before this.
-    if start is None and produced.log_end is not None and commit.offset < produced.log_end[0]:
+    if start is None and produced.log_end is not None and commit.offset < _log_start(produced, ownership.start_at):
         start = commit.offset
     if start is None:
         return []

@@ -18,6 +18,7 @@ from harness.history import History, PartitionRows
 from harness.verify.accounting import Accounts, partition_account
 from harness.verify.commits import at_risk, lost_commits
 from harness.verify.consuming import Consumed, Hanging, read_consumed, undelivered
+from harness.verify.deletions import ASKED, Deletion
 from harness.verify.evidence import Evidence, Witnesses
 from harness.verify.findings import ANOMALIES, FATES, Finding, messages
 from harness.verify.intervals import NOTHING, Intervals
@@ -86,7 +87,13 @@ def judge(history: History) -> dict[str, Any]:
         # Where any partition was read for what is committed, one without its word was read up to nowhere.
         committed_to = history.committed_to.get(partition, 0) if history.committed_to else None
         return read_produced(
-            partition, rows, aborted=aborted, elsewhere=elsewhere, log_end=log_end, committed_to=committed_to
+            partition,
+            rows,
+            aborted=aborted,
+            elsewhere=elsewhere,
+            log_end=log_end,
+            committed_to=committed_to,
+            deletions=_deletions(history, partition),
         )
 
     unsure, marked = unsure_numbers(history, produced_of), marked_numbers(history)
@@ -136,6 +143,21 @@ def _judge_partition(
         *delivered_strays(consumed, produced),
         *lost_commits(holdings),
         *at_risk(produced, consumed, holdings, unread, history),
+    ]
+
+
+def _deletions(history: History, partition: int) -> tuple[Deletion, ...]:
+    """What the scenario had deleted from a partition, in order of time."""
+    told = sorted((event.at, event.data["before"]) for event in history.deleted if event.data["partition"] == partition)
+    return tuple(Deletion(at, before, history.exact_times) for at, before in told)
+
+
+def _deleted_in_vain(history: History, findings: list[Finding]) -> list[str]:
+    """Deletions prove something only where somebody was kept from messages by them."""
+    gone = {finding.partition for finding in findings if finding.detail == ASKED}
+    return [
+        f"nothing unread was deleted from partition {partition}, so the run proves nothing about that"
+        for partition in sorted({event.data["partition"] for event in history.deleted} - gone)
     ]
 
 
@@ -199,7 +221,8 @@ def _verdict(
         if finding.kind == "committed_ahead":
             ahead[finding.detail] += finding.count
     failures = [finding for finding in findings if _forbids(history, finding.kind)]
-    doubts = [*_doubts(history, total, fates), *odd]
+    asked = sum(finding.count for finding in findings if finding.detail == ASKED)
+    doubts = [*_doubts(history, total, fates, fates["gone"] - asked), *_deleted_in_vain(history, findings), *odd]
     # Absence proves nothing where evidence is gone: what looks lost may stand in the part that is missing.
     proven = failures if not history.damaged else []
     verdict = "FAIL" if proven else "UNKNOWN" if failures or doubts else "PASS"
@@ -227,11 +250,12 @@ def _verdict(
 
 
 def _passed(history: History, judged: int, fates: dict[str, int]) -> str:
-    allowed = {kind: count for kind, count in fates.items() if count and kind != "delivered"}
+    allowed = {kind: count for kind, count in fates.items() if count and kind not in ("delivered", "gone")}
+    gone = f", {fates['gone']:,} of them deleted by the scenario before anybody read them" if fates["gone"] else ""
     if not allowed:
-        return f"{messages(judged)} acked, every one delivered"
+        return f"{messages(judged)} acked{gone}, every {'other ' if gone else ''}one delivered"
     told = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in allowed.items())
-    return f"{messages(judged)} acked; {told}, which {history.run.guarantee.replace('_', ' ')} allows"
+    return f"{messages(judged)} acked{gone}; {told}, which {history.run.guarantee.replace('_', ' ')} allows"
 
 
 def _forbids(history: History, kind: str) -> bool:
@@ -259,8 +283,8 @@ def _told(kind: str, failures: list[Finding]) -> list[str]:
     return reasons
 
 
-def _doubts(history: History, total: dict[str, int], fates: dict[str, int]) -> list[str]:
-    """Why the evidence does not suffice for a pass."""
+def _doubts(history: History, total: dict[str, int], fates: dict[str, int], gone: int) -> list[str]:
+    """Why the evidence does not suffice for a pass; `gone`: messages that were deleted though nobody asked for it."""
     doubts = [f"evidence is gone: {what}" for what in history.damaged] + list(history.torn)
     if sum(fates.values()) != total["judged"]:
         doubts.append(f"the accounting does not add up: {fates} of {total['judged']} (a fault of the harness)")
@@ -270,8 +294,8 @@ def _doubts(history: History, total: dict[str, int], fates: dict[str, int]) -> l
         doubts.append("nothing was delivered, so nothing is proven")
     if fates["unread"]:
         doubts.append(f"{messages(fates['unread'])} not read, and not proven lost")
-    if fates["gone"]:
-        doubts.append(f"{messages(fates['gone'])} deleted from the log during the run, which voids it")
+    if gone:
+        doubts.append(f"{messages(gone)} deleted from the log during the run, which voids it")
     return doubts + [
         f"fault {name} had no effect, so the run proves nothing about it" for name in _faults_without_effect(history)
     ]

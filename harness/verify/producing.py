@@ -6,6 +6,7 @@ not asked here, but for one thing: what it was handed was in the log.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from harness.history import PartitionRows
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Column, Intervals, more_than_once, overlapping
 from harness.verify.placing import at_offsets, first_copies, identity_set, in_offset_order, offset_set, placed
+
+if TYPE_CHECKING:
+    from harness.verify.deletions import Deletion
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Produced:
     elsewhere: Intervals  # identities of this partition that the log holds in another one
     log_end: tuple[int, int] | None  # None: nobody read this partition independently
     committed_to: int | None  # below it, what the log does not mark as aborted is visible; None: nobody read for that
+    deletions: tuple["Deletion", ...] = ()  # while it was read, after the independent reader had read it
 
     @cached_property
     def in_log(self) -> Intervals:
@@ -95,6 +100,7 @@ def read_produced(
     elsewhere: Intervals,
     log_end: tuple[int, int] | None,
     committed_to: int | None,
+    deletions: tuple["Deletion", ...] = (),
 ) -> Produced:
     """Gather one partition's share of the producers' histories and of the log.
 
@@ -121,6 +127,7 @@ def read_produced(
         elsewhere=elsewhere,
         log_end=log_end,
         committed_to=committed_to,
+        deletions=deletions,
     )
 
 

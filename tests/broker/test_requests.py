@@ -56,9 +56,9 @@ def test_what_is_encrypted_tells_only_the_sizes_of_its_records_behind_the_handsh
     for at in range(0, len(data), piece):
         found |= dict.fromkeys(talk.heard("to_client", data[at : at + piece]))
     sizes = [(frame.kind, frame.size) for frame in found]
-    assert sizes[:2] == [("other", 90), ("other", 9000)]
-    sealed = "other" if piece == 100_000 else "sealed"  # Nothing had passed before a piece that holds it all.
-    assert sizes[2:] == [(sealed, 700), ("other", 2), (sealed, 30)]
+    assert sizes[:2] == [("handshake", 90), ("handshake", 9000)]
+    sealed = "handshake" if piece == 100_000 else "sealed"  # Nothing had passed before a piece that holds it all.
+    assert sizes[2:] == [(sealed, 700), ("handshake", 2), (sealed, 30)]
 
 
 def test_requests_without_an_answer_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,3 +163,34 @@ def test_a_call_that_does_not_come_back_is_named_with_its_stack(play) -> None:
     (hang,) = [event for event in events if event["type"] == "hang"]
     assert hang["call"] == "poll()"
     assert any("fetcher.py" in frame for frame in hang["stack"])
+
+
+THREADS = """\
+about: Two threads of one process, which is killed; a new process goes on.
+client: confluent-kafka
+api: consume
+security: plaintext
+partitions: 2
+messages: 1200
+size_bytes: 100
+drain: {idle_s: 2}
+group: {size: 2, workers: threads, session_timeout_ms: 6000}
+consumer:
+  batch: {max_records: 50}
+  commit: {mode: sync}
+  processing: {message_ms: 2}
+faults:
+  - {kill: c1, when: {deliveries: 100}, restart_after_s: 0}
+"""
+
+
+def test_threads_of_one_process_die_together_and_their_histories_stay(play) -> None:
+    ended = play(THREADS)
+    assert ended.exit_code == EXIT_PASS, ended.out
+    (effect,) = (effect for phase, effect in faults(ended) if phase == "injected")
+    assert str(effect).endswith("; with it c2, threads of its process")
+    clients = [client for client in json.loads((ended.run / "run.json").read_text())["clients"] if "member" in client]
+    assert [client["worker"] for client in clients] == ["c1", "c2", "c1_2", "c2_2"]
+    assert [client["status"] for client in clients] == ["killed", "killed", "ended", "ended"]
+    assert len({client["pid"] for client in clients}) == 2
+    assert {path.stem for path in (ended.run / "history").glob("c*.bin")} == {"c1", "c2", "c1_2", "c2_2"}

@@ -101,6 +101,15 @@ def test_what_the_rebalances_of_the_group_cost(tmp_path: Path) -> None:
         "group      3 rebalances, longest 6.24 s, 48 legal re-deliveries, 1 excess re-delivery, idle: c4\n"
         in printed(tmp_path, files)
     )
+    files["metrics.json"]["group"] = {
+        **group,
+        "rebalances": [{}],
+        "moved": 7,
+        "needed": 5,
+        "messages": {"a": 1200, "b": 3},
+    }
+    told = "1 rebalance, longest 6.24 s, 7 partitions moved, 5 had to, 3 to 1,200 messages each, 48 legal"
+    assert told in " ".join(printed(tmp_path, files).split())
 
 
 @pytest.mark.parametrize("group", [None, {"rebalances": [], "longest_s": None}])
@@ -116,3 +125,21 @@ def test_what_faults_did_and_which_did_nothing(tmp_path: Path) -> None:
     files["metrics.json"]["faults"] = [bit, bit | {"effect": None, "why": "all was read"}]
     shown = printed(tmp_path, files)
     assert "faults     network cut: 1 connection was reset\n           network cut: no effect: all was read\n" in shown
+
+
+WINDOW = {"would_be_lost": {"max": 1100, "p99": 100}, "would_be_repeated": {"max": 50, "p99": 0}}
+
+
+def test_what_a_kill_would_have_cost(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "a kill" not in printed(tmp_path, files)
+    files["metrics.json"]["commit_window"] = WINDOW
+    line = "a kill     at the worst moment: 1,100 lost, 50 repeated; in 99 % of the time at most 100 and 0\n"
+    assert line in printed(tmp_path, files)
+
+
+@pytest.mark.parametrize("odd", [None, [], {"would_be_lost": {}}, {**WINDOW, "would_be_lost": {"max": "x"}}])
+def test_a_window_that_was_not_measured_is_not_told(tmp_path: Path, odd: Any) -> None:
+    files = runs.passed()
+    files["metrics.json"]["commit_window"] = odd
+    assert "a kill" not in printed(tmp_path, files)

@@ -280,6 +280,7 @@ def test_rebalances_have_a_table_and_runs_without_them_none(tmp_path: Path) -> N
         "t_s": 3.5,
         "duration_s": 2.25,
         "changed_owner": [1, 3],
+        "needed": 1,
         "stopped_s": {"a": 1.5, "b": 2},
         "first_message_s": {"a": None, "b": 0.75},
         "overlap_ms": {"0": 20, "1": 4.5},
@@ -287,9 +288,10 @@ def test_rebalances_have_a_table_and_runs_without_them_none(tmp_path: Path) -> N
         "excess_redelivery": 0,
         "partitions": {"a": 3, "b": 1},
     }
-    files["metrics.json"]["group"] = {"rebalances": [row]}
+    files["metrics.json"]["group"] = {"rebalances": [row], "messages": {"a": 1200, "b": 3}}
     shown = read(tmp_path, files)
-    assert "partitions then 3.50 2.25 a 1.50, b 2.00 a never, b 0.75 2 20.0 48 0 a 3, b 1" in shown.text
+    assert "partitions then 3.50 2.25 a 1.50, b 2.00 a never, b 0.75 2 1 20.0 48 0 a 3, b 1" in shown.text
+    assert "Messages handed to each process: a 1,200, b 3." in shown.text
     assert not shown.open
 
 
@@ -303,3 +305,12 @@ def test_faults_have_a_table_with_their_effects_and_runs_without_them_none(tmp_p
     assert "1.50 3.50 network blackhole 5 bytes <never> came 1.50 – network blackhole none: all was read" in shown.text
     assert ", behind a proxy" in shown.text
     assert not shown.open
+
+
+def test_what_a_kill_would_have_cost_is_told_where_it_was_measured(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "A kill at the worst moment" not in read(tmp_path, files).text
+    window = {"would_be_lost": {"max": 100, "p99": 90}, "would_be_repeated": {"max": 50, "p99": 40}}
+    files["metrics.json"]["commit_window"] = window
+    told = "A kill at the worst moment 100 lost, 50 repeated; in 99 % of the time at most 90 and 40"
+    assert told in read(tmp_path, files).text

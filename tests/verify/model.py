@@ -56,9 +56,11 @@ def wild(rng: random.Random) -> list[Line]:
             world.group.act(badness)
         elif deed < 0.95:
             world.group.look()
-        elif deed < 0.97 and world.run["partitions"] < 3:
+        elif deed < 0.965 and world.run["partitions"] < 3:
             world.broker.grow()
-        elif deed < 0.98:
+        elif deed < 0.975:
+            world.broker.delete()
+        elif deed < 0.985:
             _fault(world, badness)
     _end(world, badness)
     if world.chance(0.15):

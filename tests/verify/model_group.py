@@ -94,8 +94,8 @@ class Group:
                 continue
             part = world.broker.partitions[partition]
             start = self.commits.get(partition)
-            if start is None or start < part.start:
-                start = part.end if world.run["reset"] == "latest" and world.chance(0.5) else part.start
+            if start is None or start < max(part.start, part.deleted):
+                start = self._reset(part)
             if world.chance(badness / 2):
                 start = rng.randint(part.start, max(part.start, part.end))
             member.positions[partition] = start
@@ -104,6 +104,11 @@ class Group:
         if member.tells and (taken or world.chance(0.3)):
             more = {"positions": told} if told or world.chance(0.2) else {}
             world.tell("assign", member=member.name, partitions=taken, **more)
+
+    def _reset(self, part: Any) -> int:
+        """Where the reset policy leads."""
+        to_the_end = self.world.run["reset"] == "latest" and self.world.chance(0.5)
+        return part.end if to_the_end else max(part.start, part.deleted)
 
     def poll(self, member: Member, badness: float) -> None:
         """Up to four messages of one partition, in order, unless badly."""
@@ -114,6 +119,8 @@ class Group:
         part = world.broker.partitions[partition]
         for _ in range(rng.choice((1, 2, 4))):
             position = member.positions[partition]
+            if position < part.deleted and world.chance(0.8):  # else it had fetched more
+                position = self._reset(part)
             if world.chance(badness / 2):
                 position += rng.choice((-3, -2, -1, 1, 1, 2))
             ahead = [entry for entry in part.entries if entry[0] >= position and self._visible(part, entry[0], badness)]

@@ -18,6 +18,8 @@ class Partition:
     aborted: set[int] = field(default_factory=set)
     start: int = 0
     end: int = 0
+    deleted: int = 0
+    """Below it nobody can be handed anything any more but what was fetched. The reader had read it before."""
 
     def append(self, producer: str, seq: int) -> int:
         self.entries.append((self.end, producer, seq))
@@ -41,6 +43,13 @@ class Broker:
         """A partition that was not there when the run began."""
         if len(self.partitions) < 4:
             self.partitions.append(Partition())
+
+    def delete(self) -> None:
+        number = self.world.rng.randrange(len(self.partitions))
+        part = self.partitions[number]
+        if part.deleted < part.end:
+            part.deleted = self.world.rng.randint(part.deleted + 1, part.end)
+            self.world.tell("deleted", partition=number, before=part.deleted)
 
     def produce(self, badness: float) -> None:
         world = self.world

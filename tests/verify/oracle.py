@@ -43,18 +43,21 @@ def opinion(lines: list[Line], *, torn: bool = False) -> dict[str, Any]:
     fates = dict.fromkeys(FATES, 0)
     ahead = {"never_handed_over": 0, "in_flight": 0}
     waiting: list[Message] = []
+    deleted: list[Message] = []
     for message in facts.judged():
         fate = fate_of(message, facts)
+        if fate == "deleted":
+            deleted.append(message)
         if fate in ahead:
             ahead[fate] += 1
             fate = "committed_ahead"
         if fate in ("delivered", "stalled", "unread"):
             waiting.append(message)
-        fates["unread" if fate == "jumped" else fate] += 1
+        fates[{"jumped": "unread", "deleted": "gone"}.get(fate, fate)] += 1
     anomalies = anomalies_of(facts, waiting)
     answers = [facts.answer.get(message, "unknown") for message in facts.sent]
     return {
-        "verdict": verdict_of(facts, fates, anomalies, torn=torn),
+        "verdict": verdict_of(facts, fates, anomalies, deleted, torn=torn),
         "sent": len(facts.sent),
         "acked": answers.count("ack"),
         "nacked": answers.count("nack"),
@@ -70,8 +73,8 @@ def opinion(lines: list[Line], *, torn: bool = False) -> dict[str, Any]:
 def fate_of(message: Message, facts: Facts) -> str:
     """One message through the table of fates, top to bottom.
 
-    `committed_ahead` is told by its kind, and what the policy `latest` passed over, which is unread for good, as
-    "jumped".
+    `committed_ahead` is told by its kind; what the policy `latest` passed over, which is unread for good, as "jumped";
+    what is gone because the scenario had it deleted, as "deleted".
     """
     partition = message[1]
     holders = [delivery for delivery in facts.deliveries if delivery.message == message]
@@ -86,41 +89,59 @@ def fate_of(message: Message, facts: Facts) -> str:
     offset = min(facts.copies[message])
     # What `latest` passed over once is owed by those alone who began before it.
     jumped = False
+    number = next((n for n, (_, before) in enumerate(facts.deletions(partition)) if offset < before), None)
     for hold in facts.holds:
-        if hold.partition == partition:
-            settled = settled_by(hold, offset, facts)
+        if number is not None:
+            # Only who passed over it before it was deleted kept it from anybody.
+            hold = hold.until(*facts.deletions(partition)[number])
+        if hold is not None and hold.partition == partition:
+            settled = settled_by(hold, offset, facts, facts.deletions(partition)[:number])
             if settled == "skipped" or (settled and not jumped):
                 if settled != "jumped":
                     return settled
                 jumped = True
+    if number is not None:
+        return "jumped" if jumped else "deleted"
     if stalled(message, offset, facts):
         return "stalled"
     return "jumped" if jumped else "unread"
 
 
-def settled_by(hold: Hold, offset: int, facts: Facts) -> str | None:
+def settled_by(hold: Hold, offset: int, facts: Facts, deletions: list[tuple[int, int]]) -> str | None:
     """What one ownership proves about a message in the log that nobody was ever handed.
 
     It began at or before the message: its position passes the message once, so a later offset handed over proves a
     skip; so does its own offset, handed over as another message. It began behind it: then that start is either what
     the commit said (committed ahead), what the policy may give (`latest` without a commit: nothing is proven), or
-    illegal.
+    illegal. An owner that a deletion has sent elsewhere passed over what it did by the policy, too.
     """
     start = began(hold, facts)
     if start is None:
         return None
+    latest = facts.run["reset"] == "latest"
     if start <= offset:
-        return "skipped" if any(later >= offset for later in hold.offsets) else None
+        if not any(later >= offset for later in hold.offsets):
+            return None
+        return "jumped" if latest and hold.sent_elsewhere(start, deletions) else "skipped"
     void = nowhere(hold, facts)
     if not void and offset < (hold.commit or 0):
         return "never_handed_over"
-    return "jumped" if void and facts.run["reset"] == "latest" else "illegal_start"
+    lapsed = hold.position is None and any(
+        hold.sent_elsewhere(hold.commit or 0, [one]) and not hold.until(*one).offsets for one in deletions
+    )
+    return "jumped" if (void or lapsed) and latest else "illegal_start"
 
 
 def nowhere(hold: Hold, facts: Facts) -> bool:
     """No commit, or one outside of the log, "out of range": the reset policy decides."""
     partition, commit = hold.partition, hold.commit
-    return commit is None or not facts.ends[partition] <= commit <= facts.behind[partition]
+    return commit is None or not log_start(hold, facts) <= commit <= facts.behind[partition]
+
+
+def log_start(hold: Hold, facts: Facts) -> int:
+    """Where the log began when the ownership did."""
+    deleted = [before for number, before in facts.deletions(hold.partition) if number < hold.began]
+    return max(facts.ends[hold.partition], *deleted, 0)
 
 
 def began(hold: Hold, facts: Facts) -> int | None:
@@ -135,18 +156,24 @@ def stalled(message: Message, offset: int, facts: Facts) -> bool:
     if end is None or facts.acked_at.get(message, facts.sent[message]) > end:
         return False
     holds = [hold for hold in facts.holds if hold.partition == message[1] and hold.open_at(end)]
-    slow = any(number > end for hold in holds for number in hold.numbers)
+    owners = {hold.member for hold in holds}
+    theirs = [hold for hold in facts.holds if hold.partition == message[1] and hold.member in owners]
+    slow = any(number > end for hold in theirs for number in hold.numbers)
     # Nothing behind an open transaction is shown to readers of what is committed.
     veiled = [place for place, other in facts.log.items() if place[0] == message[1] and facts.veiled(other)]
     if any(place[1] < offset for place in veiled):
         return False
-    owing = [
-        hold
-        for hold in holds
-        # Without a place to begin at, `latest` may begin behind everything, and `none` nowhere.
-        if (facts.run["reset"] == "earliest" if (start := began(hold, facts)) is None else start <= offset)
-    ]
+    owing = [hold for hold in holds if owes(hold, offset, facts)]
     return bool(owing) and not slow
+
+
+def owes(hold: Hold, offset: int, facts: Facts) -> bool:
+    """Whether an owner was still to be handed this. Without a place to begin at, or where that was deleted, `latest`
+    may begin behind everything, and `none` nowhere."""
+    start = began(hold, facts)
+    if start is None or hold.sent_elsewhere(start, facts.deletions(hold.partition)):
+        return facts.run["reset"] == "earliest" and (start is None or start <= offset)
+    return start <= offset
 
 
 def in_flight(holders: list[Delivery], facts: Facts) -> bool:
@@ -175,11 +202,13 @@ def past(hold: Hold, offset: int, facts: Facts) -> bool:
         return (hold.start() or 0) > offset
     start = began(hold, facts)
     if start is None:
-        return (hold.commit or 0) < facts.ends[hold.partition]
+        return (hold.commit or 0) < log_start(hold, facts)
     return start > offset
 
 
-def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *, torn: bool) -> str:
+def verdict_of(
+    facts: Facts, fates: dict[str, int], anomalies: dict[str, int], deleted: list[Message], *, torn: bool
+) -> str:
     forbidden = set(FORBIDDEN[facts.run["guarantee"]])
     if facts.run.get("idempotent"):
         forbidden.add("log_duplicate")
@@ -201,5 +230,8 @@ def verdict_of(facts: Facts, fates: dict[str, int], anomalies: dict[str, int], *
         and one.offset >= facts.ends.get(one.partition, one.offset + 1)
         for one in facts.deliveries
     )
+    # A deletion that took nothing from anybody shows nothing.
+    idle = idle or {line["partition"] for line in facts.lines if line["type"] == "deleted"} != {m[1] for m in deleted}
+    gone = fates["gone"] - len(deleted)
     flowed = "ack" in facts.answer.values() and facts.deliveries
-    return "UNKNOWN" if torn or idle or not flowed or fates["unread"] or fates["gone"] else "PASS"
+    return "UNKNOWN" if torn or idle or not flowed or fates["unread"] or gone else "PASS"

@@ -57,6 +57,11 @@ class Facts:
                 self.marked.add(name(line))
                 self.marked_places.add((line["partition"], line["offset"]))
 
+    def deletions(self, partition: int) -> list[tuple[int, int]]:
+        """The lines that tell of deletions in a partition, by number, and the offsets up to which they reach."""
+        told = enumerate(self.lines)
+        return [(n, line["before"]) for n, line in told if line["type"] == "deleted" and line["partition"] == partition]
+
     def at(self, place: tuple[int, int]) -> Message | None:
         """The message at an offset: the log's, else the only one that the broker's acks put there."""
         told = [m for m, offset in self.told_offset.items() if (m[1], offset) == place]

@@ -5,7 +5,7 @@ place in the file, which is the only clock that counts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Line = dict[str, Any]
@@ -32,6 +32,23 @@ class Hold:
         if self.position is not None:
             return self.position
         return self.offsets[0] if self.offsets else self.commit
+
+    def until(self, number: int, before: int) -> "Hold | None":
+        """As it was when everything below `before` was deleted; what came of that had been fetched by then."""
+        if self.began > number:
+            return None
+        kept = [
+            (offset, n) for offset, n in zip(self.offsets, self.numbers, strict=True) if n < number or offset < before
+        ]
+        return replace(self, offsets=[offset for offset, _ in kept], numbers=[n for _, n in kept])
+
+    def sent_elsewhere(self, start: int | None, deletions: list[tuple[int, int]]) -> bool:
+        """Whether any of these took what it stood before: the offset behind all that it was handed, else its start."""
+        for number, before in deletions:
+            handed = [offset + 1 for offset, n in zip(self.offsets, self.numbers, strict=True) if n < number]
+            if self.open_at(number) and max(handed, default=start or 0) < before:
+                return True
+        return False
 
     def open_at(self, number: int) -> bool:
         return self.began < number and (self.ended is None or self.ended > number)

@@ -36,8 +36,9 @@ def bulky(columns: Columns, *, merging: bool = False) -> Columns:
 
 def bulky_event(event: Event) -> Event:
     data: dict[str, Any] = dict(event.data)
-    if data.get("offset") is not None:
-        data["offset"] *= TIMES
+    for name in ("offset", "before"):
+        if data.get(name) is not None:
+            data[name] *= TIMES
     if data.get("positions"):
         data["positions"] = {partition: offset * TIMES for partition, offset in data["positions"].items()}
     return replace(event, data=data)
@@ -53,6 +54,7 @@ def three_for_one(history: History) -> History:
         for stream in history.streams
     ]
     made.stored = list(map(bulky_event, history.stored))
+    made.deleted = list(map(bulky_event, history.deleted))
     made.log_ends = {partition: (start * TIMES, end * TIMES) for partition, (start, end) in history.log_ends.items()}
     made.committed_to = {partition: offset * TIMES for partition, offset in history.committed_to.items()}
     return made

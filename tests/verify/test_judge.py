@@ -330,7 +330,7 @@ def test_two_ways_of_one_fate_are_told_in_one_name() -> None:
 def test_an_accounting_that_does_not_add_up_is_told() -> None:
     fates = dict.fromkeys(FATES, 0) | {"delivered": 3}
     total = {"judged": 4, "acked": 4, "deliveries": 3}
-    assert _doubts(read(written(history(CLEAN))), total, fates) == [
+    assert _doubts(read(written(history(CLEAN))), total, fates, 0) == [
         f"the accounting does not add up: {fates} of 4 (a fault of the harness)"
     ]
 

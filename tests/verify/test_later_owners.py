@@ -91,3 +91,13 @@ def test_who_was_handed_nothing_began_where_its_client_stands() -> None:
     assert (late["verdict"], seen(late)) == ("PASS", {})
     told = verdict_of(begin[:-1], assign("c2", at=2), stands, ended("c2"), READ, reset="latest")
     assert seen(told) == {"unread": 2}, "what was told at the assignment stands"
+
+
+def test_an_owner_that_goes_on_after_it_has_joined_anew_was_slow_only() -> None:
+    """It stood still, was taken for dead, and begins where the group stood when the wait was over already."""
+    begin = acked(0, 1, 2) + assign("c1") + deliver("c1", 0)
+    again = revoke("c1") + assign("c1") + deliver("c1", 0)
+    assert seen(verdict_of(begin, drained(), again, log(0, 1, 2))) == {"unread": 2, "legal_redelivery": 1}
+    assert seen(verdict_of(begin, again, drained(), log(0, 1, 2))) == {"stalled": 2, "legal_redelivery": 1}
+    other = revoke("c1") + assign("c2") + deliver("c2", 0)
+    assert seen(verdict_of(begin, drained(), other, log(0, 1, 2))) == {"stalled": 2, "legal_redelivery": 1}

@@ -126,7 +126,21 @@ def test_the_documented_loop_has_no_listener(python: Any, librdkafka: Any) -> No
     assert (client._consumer.topics, client._consumer.calls) == (("t",), [])
     other = librdkafka(CONFIG)
     other.start()
-    assert other._consumer.calls == [("subscribe", (["t"],), {})]
+    [(name, args, keys)] = other._consumer.calls
+    assert (name, args, list(keys)) == ("subscribe", (["t"],), ["on_assign"])
+    # That one only counts, so that joining anew is seen.
+    assert other.joined() is None
+    keys["on_assign"](other._consumer, PARTS)
+    assert (other.joined(), list(other.events)) == (1, [])
+
+
+@pytest.mark.parametrize(("generation", "joined"), [(-1, None), (None, None), (0, 0), (5, 5)])
+def test_joining_anew_shows_in_the_generation(python: Any, generation: int | None, joined: int | None) -> None:
+    client = python(CONFIG)
+    client._coordinator = SimpleNamespace(_generation=SimpleNamespace(generation_id=generation))
+    assert client.joined() == joined
+    client._coordinator = None
+    assert client.joined() is None
 
 
 COMMITS_IN_IT = {**CONFIG, "application": {"commit": {"mode": "in_revoke", "where": "after"}}}

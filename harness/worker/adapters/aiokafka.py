@@ -176,6 +176,11 @@ class Consumer(ConsumerParts):
     def assignment(self):
         return self.own(self._consumer.assignment())
 
+    def joined(self):
+        """The object that holds its positions: another one for each assignment."""
+        subscription = self._consumer._subscription.subscription
+        return None if subscription is None else subscription.assignment
+
     def positions(self, partitions):
         """position() is a coroutine that may wait for the broker; what the object knows by now is read instead."""
         subscription = self._consumer._subscription.subscription

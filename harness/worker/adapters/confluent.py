@@ -69,6 +69,7 @@ class Consumer(ConsumerParts):
         settings.update({"on_commit": self._on_commit, "error_cb": self._on_error})
         self._consumer = confluent_kafka.Consumer(settings)
         self._committed_at = 0.0
+        self._assignments = 0
 
     def start(self):
         if self.group is not None:
@@ -82,7 +83,8 @@ class Consumer(ConsumerParts):
     def subscribe(self, listener, topics=None):
         topics = [self.topic] if topics is None else topics
         if not listener:
-            self._consumer.subscribe(topics)
+            # This callback only counts: what librdkafka does with an assignment stays its own affair.
+            self._consumer.subscribe(topics, on_assign=self._count_assignment)
             return
         told = {"on_assign": self._on_assign, "on_revoke": self._on_revoke}
         try:
@@ -90,6 +92,12 @@ class Consumer(ConsumerParts):
         except TypeError:
             # Releases before 1.6: what is lost is revoked.
             self._consumer.subscribe(topics, **told)
+
+    def _count_assignment(self, _consumer, _parts):
+        self._assignments += 1
+
+    def joined(self):
+        return self._assignments or None
 
     def _on_assign(self, _consumer, parts):
         self.assigned(parts)

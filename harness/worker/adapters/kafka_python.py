@@ -60,6 +60,7 @@ class Consumer(ConsumerParts):
         # The topic goes to the constructor, as documented; a rebalance listener would change what the client does.
         topics = (self.topic,) if self.group is not None and self.documented else ()
         self._consumer = KafkaConsumer(*topics, **settings)
+        self._coordinator = getattr(self._consumer, "_coordinator", None)
         self.effective = plain_settings(self._consumer.config)
         self.effective.pop("default_offset_commit_callback", None)
 
@@ -153,6 +154,10 @@ class Consumer(ConsumerParts):
 
     def assignment(self):
         return self.own(self._consumer.assignment())
+
+    def joined(self):
+        generation = self._coordinator and self._coordinator._generation.generation_id
+        return generation if generation is not None and generation >= 0 else None
 
     def positions(self, partitions):
         owned = self._consumer.assignment()

@@ -54,6 +54,9 @@ class ConsumerParts:
         fails = Fails(application.get("fails"))
         self.deserializers = Deserializers(fails) if fails.deserializer else None
 
+    def joined(self):
+        """Something that is another one whenever the client has joined its group anew. Here nothing tells: None."""
+
     def complete(self, result):
         """The result of one of the client's calls, when it is there."""
         return result

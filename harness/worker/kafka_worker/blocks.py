@@ -29,6 +29,11 @@ class Block:
         """How many messages were handed over."""
         return len(self.messages)
 
+    @property
+    def ran_dry(self):
+        """Whether its iterator had no more to give."""
+        return self.rows < self.room
+
     def fill(self, source):
         """Take messages until the block is full or the iterator ends."""
         first = next(source, None)
@@ -86,14 +91,22 @@ class KeysBlock(Block):
 class OpenBlock(Block):
     """Loss: each message's key is in the file, in the open frame, before the application reads its value.
 
-    When the block ends, a frame with offsets and partitions takes the open frame's place.
+    When the block ends, a frame with offsets and partitions takes the open frame's place. A message that came after the
+    client had joined its group anew ends it: it belongs to another ownership, and so behind this block's messages.
     """
+
+    _late = None
 
     def __init__(self, consumption):
         super().__init__(consumption)
         self._key_of = consumption.client.fields.key
         self._odd = False
+        self._joined = consumption.client.joined
         self._rows = consumption.recorder.open(self.room, now_ns())
+
+    @property
+    def ran_dry(self):
+        return self._late is None and super().ran_dry
 
     def begin(self):
         # What the client owns is written before the first delivery.
@@ -102,8 +115,12 @@ class OpenBlock(Block):
 
     def read(self, mine, kept):
         key_of, value_of, rows = self._key_of, self._value_of, iter(self._rows)
+        joined, known = self._joined, self.consumption.joined
         try:
             for message, row in zip(mine, rows):
+                if joined() is not known and self.consumption.has_rejoined():
+                    self._late = message
+                    break
                 row.raw = key_of(message)
                 value_of(message)
         except (TypeError, ValueError):
@@ -112,11 +129,14 @@ class OpenBlock(Block):
                 raise
             self._odd = True
         finally:
-            self.messages = list(islice(kept, len(self._rows) - length_hint(rows)))
+            self.messages = list(islice(kept, len(self._rows) - length_hint(rows) - (self._late is not None)))
 
     def push(self, message):
         if self.t_ns is None:
             self.begin()
+        if self.messages and self.consumption.has_rejoined():
+            self._late = message
+            return False
         key = self._key_of(message)
         self.messages.append(message)
         if not is_key(key):
@@ -138,6 +158,8 @@ class OpenBlock(Block):
         if self._odd:
             # An error in a message's place, or a key that is not ours.
             self.consumption.batch(self.messages[-1:], None)
+        if self._late is not None:
+            self.consumption.batch([self._late], None)
 
 
 def is_key(key):

@@ -41,6 +41,7 @@ class Consumption:
         self.client = client
         self.worker = config["worker"]
         self.stop_after = config.get("stop_after")
+        self._alone = not config.get("thread")
         self.ends = Ends(config.get("end_offsets"))
         self.deliveries = 0
         self.corrupt = 0
@@ -52,6 +53,7 @@ class Consumption:
         self._check_at = 0
         self._room = 1
         self._failed_commits = 0
+        self.joined = None  # as the client told when it was asked what it owns
 
     # ---- when it is over ---------------------------------------------------------------------------------------------
 
@@ -123,15 +125,19 @@ class Consumption:
             self._steady_from = (self.deliveries, self._cpu_last, last_ns)
 
     def figures(self, cpu_from, wall_from_ns):
-        """What `ended` tells of speed. Steady: without the start and the first step."""
+        """What `ended` tells of speed. Steady: without the start and the first step.
+
+        What a thread used cannot be told from what the others of its process did: there is no `cpu_s` of it.
+        """
         figures = {
             "deliveries": self.deliveries,
             "corrupt": self.corrupt,
             "first_ns": self.first_ns,
             "last_ns": self.last_ns,
             "rss_max_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "process_cpu_s": time.process_time(),
         }
-        if self._steady_from is not None:
+        if self._steady_from is not None and self._alone:
             count, cpu_s, t_ns = self._steady_from
             figures.update(
                 cpu_s=self._cpu_last - cpu_from,
@@ -167,14 +173,25 @@ class Consumption:
 
     def due_to_observe(self):
         """Whether it is time to ask the client what it owns."""
-        return self.recorder is not None and now_ns() - self._owned_at >= ASSIGNMENT_INTERVAL_NS
+        overdue = self.recorder is not None and now_ns() - self._owned_at >= ASSIGNMENT_INTERVAL_NS
+        return overdue or (self.notes_offsets and self.has_rejoined())
+
+    def has_rejoined(self):
+        """Whether the client has joined its group anew since it was asked what it owns."""
+        joined = self.client.joined()
+        return joined is not None and joined != self.joined
 
     def observe(self):
-        """Ask what the client owns, and write what has changed. No listener: one would change what the client does."""
+        """Ask what the client owns, and write what has changed. No listener: one would change what the client does.
+
+        A client that was taken for dead and has joined anew may own what it owned before, and begins where its group
+        stands: that is another ownership.
+        """
+        anew = self.has_rejoined()
         owned = tuple(sorted(self.client.assignment()))
-        self._owned_at = now_ns()
-        lost = [partition for partition in self.owned if partition not in owned]
-        gained = [partition for partition in owned if partition not in self.owned]
+        self._owned_at, self.joined = now_ns(), self.client.joined()
+        lost = [partition for partition in self.owned if anew or partition not in owned]
+        gained = [partition for partition in owned if anew or partition not in self.owned]
         self.owned = owned
         if lost:
             self.event({"type": "revoke", "member": self.worker, "partitions": lost})

@@ -42,6 +42,7 @@ class Control:
         self.interruptible = True
         self.topics = None  # to subscribe to, between two calls
         self._go_on = threading.Event()
+        self._over = False  # nothing is told any more, and nobody needs to listen
 
     @property
     def leaving(self):
@@ -49,23 +50,32 @@ class Control:
         return self.stopping or self.awaited in self.words
 
     def read_config(self):
-        """The first line. An end of file before it means that the harness is gone."""
-        return json.loads(self._read_line().decode())
+        """The first line; None at an end of file before it: the harness is gone, or has no use for this worker."""
+        line = self._read_line()
+        return None if line is None else json.loads(line.decode())
 
     def send(self, line):
-        """One JSON object. A harness that no longer listens is gone: nothing is left to work for."""
+        """One JSON object, up to `ended`. A harness that no longer listens is gone: nothing is left to work for."""
         data = (json.dumps(line, default=str) + "\n").encode()
         with self._lock:
+            if self._over:
+                return
+            # The harness may close its ends as soon as it has read this.
+            self._over = line["type"] == "ended"
             try:
                 while data:
                     data = data[os.write(self._out, data) :]
             except BrokenPipeError:
                 os._exit(EXIT_HARNESS_GONE)
 
+    def close(self):
+        """Whoever shares this process with others shows by it that its thread has ended."""
+        with self._lock:
+            self._over = True
+            os.close(self._out)
+
     def listen(self):
-        """Read commands from now on, and take SIGTERM and SIGINT for `stop`."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        """Read commands from now on."""
         threading.Thread(target=self._listen, name="control", daemon=True).start()
 
     def stop(self):
@@ -79,9 +89,6 @@ class Control:
         self._go_on.wait(STAND_S)
         self.send({"type": "phase", "phase": phase, "number": number, "stands": False})
 
-    def _on_signal(self, _number, _frame):
-        self.stop()
-
     def _listen(self):
         self._buffered()  # what came together with the first line
         while True:
@@ -91,7 +98,12 @@ class Control:
             if self._woken in ready:
                 os.read(self._woken, 4096)
             if self._in in ready:
-                self._command(json.loads(self._read_line().decode()))
+                line = self._read_line()
+                if line is None and self._over:
+                    return
+                if line is None:
+                    os._exit(EXIT_HARNESS_GONE)
+                self._command(json.loads(line.decode()))
                 self._buffered()
             wake = self.wake
             if self.leaving and not self.quiet and wake is not None:
@@ -116,13 +128,25 @@ class Control:
             self.send({"type": "error", "where": "control", "error": "unknown command %r" % command, "fatal": False})
 
     def _read_line(self):
+        """The next line; None at the end of file."""
         while b"\n" not in self._buffer:
             part = os.read(self._in, 65536)
             if not part:
-                os._exit(EXIT_HARNESS_GONE)
+                return None
             self._buffer += part
         line, self._buffer = self._buffer.split(b"\n", 1)
         return line
+
+
+def stop_on_signals(controls):
+    """Take SIGTERM and SIGINT for `stop`, of everybody in this process."""
+
+    def on_signal(_number, _frame):
+        for control in controls:
+            control.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
 
 
 class StopLoop(Exception):

@@ -47,7 +47,7 @@ def message_loop(consumption, progress):
             consumption.events_of_client()
         if block.rows == 0:
             consumption.idle()
-        if block.rows < block.room:
+        if block.ran_dry:
             source = client.messages()
 
 

@@ -1,4 +1,4 @@
-"""One worker from its first line of control to its last."""
+"""One worker from its first line of control to its last, or several, each in a thread."""
 
 import argparse
 import faulthandler
@@ -6,6 +6,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 import traceback
 
@@ -14,7 +15,7 @@ from kafka_worker.application import Application, perform_now
 from kafka_worker.attentive import attentive
 from kafka_worker.clock import now_ns
 from kafka_worker.consuming import consumption_of
-from kafka_worker.control import Control, Interrupter, StopLoop
+from kafka_worker.control import EXIT_HARNESS_GONE, Control, Interrupter, StopLoop, stop_on_signals
 from kafka_worker.loops import run_loop
 from kafka_worker.payload import Payload
 from kafka_worker.producing import Production
@@ -22,6 +23,7 @@ from kafka_worker.raising import Raised
 from kafka_worker.reading import LogProgress, write_log_ends
 from kafka_worker.recorder import DiskError, Recorder, segment_bytes_for
 from kafka_worker.script import Script, scripted
+from kafka_worker.threads import serve_in_threads
 
 EXIT_CLIENT_ERROR = 1
 EXIT_DISK = 74
@@ -30,18 +32,27 @@ WHOLE_FETCH_ROWS = 400 * 1000
 
 def main(argv):
     parser = argparse.ArgumentParser(prog="worker")
-    parser.add_argument("--control-in", type=int, required=True)
-    parser.add_argument("--control-out", type=int, required=True)
+    parser.add_argument("--control-in", type=int, action="append", required=True)
+    parser.add_argument("--control-out", type=int, action="append", required=True)
     args = parser.parse_args(argv)
     faulthandler.enable()
     # A worker that hangs is asked where: the stack goes to its log.
     faulthandler.register(signal.SIGUSR2, all_threads=True)
-    control = Control(args.control_in, args.control_out)
+    controls = [Control(*ends) for ends in zip(args.control_in, args.control_out)]
+    stop_on_signals(controls)
+    return serve(controls[0]) if len(controls) == 1 else serve_in_threads(serve, controls)
+
+
+def serve(control):
+    """One worker, from its configuration on; returns its exit status."""
     config = control.read_config()
+    if config is None:
+        return EXIT_HARNESS_GONE
     control.listen()
     try:
         adapter = adapters.load(config["client"])
-        control.send(dict(adapter.versions(), type="hello", python=platform.python_version(), pid=os.getpid()))
+        versions = dict(adapter.versions(), python=platform.python_version())
+        control.send(dict(versions, type="hello", pid=os.getpid(), thread=threading.get_ident()))
         return ROLES[config["role"]](config, control, adapter)
     except DiskError as error:
         control.send({"type": "error", "where": "history", "error": str(error), "fatal": True})

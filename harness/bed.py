@@ -1,11 +1,17 @@
-"""Brokers that are kept warm for many runs, one after the other, each with a topic and a group of its own.
+"""Brokers that are kept warm for many runs, each with a topic and a group of its own.
 
 The stages are those of `harness run`; what is left out is the report. Every run leaves its folder, to be judged, kept
 or removed by whoever asked for it.
 """
 
 import contextlib
+import copy
+import os
+import shutil
 import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -14,18 +20,33 @@ from harness.broker.admin import Admin
 from harness.broker.base import Broker as RunningBroker
 from harness.broker.base import open_broker
 from harness.clients.pool import Pool
+from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress, Silent
-from harness.run import circumstances, described, patience_s
+from harness.run import Clock, circumstances, described, patience_s
 from harness.rundir import RunDir, write_text
 from harness.scenario import Broker, Scenario, dump
+
+PRODUCER = "p1"
+
+
+@dataclass(frozen=True)
+class Log:
+    """A topic that was written once, for several runs to read; `run`: the folder with its producer's recording."""
+
+    topic: str
+    run: RunDir
+
+
+Kind = tuple[int, bool]
+"""Of a broker: how many nodes it has, and whether it stands behind a proxy."""
 
 
 class Bed:
     """Warm brokers and the clients' environments. A context: leaving it ends the brokers.
 
     A broker is started when the first run needs it; runs with faults of the network need one behind a proxy, and some
-    need three nodes.
+    need three nodes. Runs may go on side by side, each in a thread of its own.
 
     results: where the runs' folders go; name: begins the names of its runs, topics and groups.
     """
@@ -37,8 +58,10 @@ class Bed:
         self.progress = progress
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
-        self._brokers: dict[tuple[int, bool], tuple[RunningBroker, Admin]] = {}
+        self._brokers: dict[Kind, RunningBroker] = {}
         self._number = 0
+        self._lock = threading.RLock()
+        self._own = threading.local()
 
     def __enter__(self) -> Self:
         return self
@@ -46,46 +69,118 @@ class Bed:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _broker(self, *, nodes: int, proxied: bool) -> tuple[RunningBroker, Admin]:
-        """The broker that a run needs, with all its nodes up, and its administrator."""
-        if (nodes, proxied) not in self._brokers:
-            self.progress.say("broker start")
-            name = "broker" + ("_of_3" if nodes == 3 else "") + ("_behind_proxy" if proxied else "")
-            settings = self.broker.model_copy(update={"nodes": nodes})
-            log = self.results / f"{name}.log"
-            opened = open_broker(settings, run_log=log, progress=self.progress.say, proxied=proxied)
-            broker = self._stack.enter_context(opened)
-            self._brokers[nodes, proxied] = broker, self._stack.enter_context(Admin(broker.own_connection()))
-        broker, admin = self._brokers[nodes, proxied]
-        broker.restore()
-        return broker, admin
+    def running(self, scenario: Scenario) -> RunningBroker:
+        """The broker that a scenario needs, with all its nodes up, started if need be."""
+        nodes, proxied = kind = _kind(scenario)
+        with self._lock:
+            if kind not in self._brokers:
+                self.progress.say("broker start")
+                name = "broker" + ("_of_3" if nodes == 3 else "") + ("_behind_proxy" if proxied else "")
+                settings = self.broker.model_copy(update={"nodes": nodes})
+                log = self.results / f"{name}.log"
+                opened = open_broker(settings, run_log=log, progress=self.progress.say, proxied=proxied)
+                self._brokers[kind] = self._stack.enter_context(opened)
+            self._brokers[kind].restore()
+            return self._brokers[kind]
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
         own = [(name, member.client) for name, member in (scenario.members or {}).items()]
         key = (scenario.client, scenario.producer.client, scenario.security, *own)
-        if key not in self._clients:
-            self._clients[key] = stages.prepare_clients(scenario, self.progress.say)
-        return self._clients[key]
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = stages.prepare_clients(scenario, self.progress.say)
+            return self._clients[key]
 
     def record(self, scenario: Scenario, name: str | None = None) -> RunDir:
         """Run one scenario until everything is recorded, on this broker. Raises HarnessError where it cannot be run."""
-        clients = self.prepare(scenario)
-        broker, admin = self._broker(nodes=scenario.broker.nodes, proxied=scenario.proxied)
-        admin.timeout_s = patience_s(scenario)
-        self._number += 1
-        own = f"{self.name}-{self._number}"
-        run = RunDir.create(self.results, f"{self.name}-{name or scenario.name}")
-        with contextlib.ExitStack() as stack:
-            write_text(run.path / "scenario.yaml", dump(scenario))
-            run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], own)
-            run.meta["broker"] = described(broker)
-            pool = stack.enter_context(Pool())
-            journal = stack.enter_context(Journal(run.events))
-            bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, Silent(), topic=own, group=own)
-            stages.produce(bench, meanwhile=lambda: None)
-            ends = stages.read_log(bench)
-            stages.consume(bench, ends)
-            stages.check_log(bench, ends)
-            run.mark("recorded")
+        self.prepare(scenario)
+        run = self.begin(scenario, f"{self.name}-{name or scenario.name}")
+        self.fill(run, scenario)
         return run
+
+    def begin(self, scenario: Scenario, name: str) -> RunDir:
+        """The folder of a new run, with what was known before it."""
+        run = RunDir.create(self.results, name)
+        write_text(run.path / "scenario.yaml", dump(scenario))
+        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next())
+        run.meta["broker"] = described(self.running(scenario))
+        return run
+
+    def fill(
+        self, run: RunDir, scenario: Scenario, *, log: Log | None = None, progress: Progress | None = None
+    ) -> None:
+        """Run the scenario until everything is recorded in `run`; with a `log` its topic is read, none is written."""
+        group = str(run.meta["judging"]["group"])
+        with self._bench(run, scenario, topic=log.topic if log else group, progress=progress) as bench:
+            clock = Clock(run, bench.progress)
+            if log is None:
+                with clock.stage("produce"):
+                    stages.produce(bench, meanwhile=lambda: None)
+            else:
+                _take_over(run, log)
+            with clock.stage("read the log"):
+                ends = stages.read_log(bench)
+            with clock.stage("consume"):
+                stages.consume(bench, ends)
+            with clock.stage("check the log"):
+                stages.check_log(bench, ends)
+            run.mark("recorded")
+            if log is None:
+                # A topic that nobody reads any more takes room; that it is still there changes no result.
+                with contextlib.suppress(HarnessError):
+                    bench.admin.delete_topic(bench.topic)
+
+    def write(self, scenario: Scenario, folder: Path, *, progress: Progress | None = None) -> Log:
+        """Only produce, into a topic for several runs to read; the producer's recording goes under `folder`."""
+        run = RunDir.create(folder, scenario.name)
+        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next())
+        topic = str(run.meta["judging"]["group"])
+        with self._bench(run, scenario, topic=topic, progress=progress) as bench:
+            stages.produce(bench, meanwhile=lambda: None)
+        run.mark("produced")
+        return Log(topic, run)
+
+    @contextlib.contextmanager
+    def _bench(
+        self, run: RunDir, scenario: Scenario, *, topic: str, progress: Progress | None
+    ) -> Iterator[stages.Bench]:
+        clients, broker, admin = self.prepare(scenario), self.running(scenario), self._admin(scenario)
+        group = str(run.meta["judging"]["group"])
+        with Pool() as pool, Journal(run.events) as journal:
+            yield stages.Bench(
+                scenario, run, broker, admin, pool, journal, clients, progress or Silent(), topic=topic, group=group
+            )
+
+    def _next(self) -> str:
+        """The name of the next topic and group."""
+        with self._lock:
+            self._number += 1
+            return f"{self.name}-{self._number}"
+
+    def _admin(self, scenario: Scenario) -> Admin:
+        """Each thread asks over connections of its own."""
+        own: dict[Kind, Admin] = self._own.__dict__.setdefault("admins", {})
+        kind = _kind(scenario)
+        if kind not in own:
+            admin = Admin(self.running(scenario).own_connection())
+            with self._lock:
+                own[kind] = self._stack.enter_context(admin)
+        own[kind].timeout_s = patience_s(scenario)
+        return own[kind]
+
+
+def _kind(scenario: Scenario) -> Kind:
+    return scenario.broker.nodes, scenario.proxied
+
+
+def _take_over(run: RunDir, log: Log) -> None:
+    """Make the recording of a log's producer this run's own, so that the run can be judged by itself."""
+    run.meta["run_id"] = log.run.meta["run_id"]
+    run.meta["clients"] = copy.deepcopy(log.run.meta["clients"])
+    run.meta["log"] = log.run.path.name
+    for name in (f"history/{PRODUCER}.bin", f"logs/{PRODUCER}.log"):
+        try:
+            os.link(log.run.path / name, run.path / name)
+        except OSError:  # a file system without links
+            shutil.copyfile(log.run.path / name, run.path / name)

@@ -14,6 +14,7 @@ import click
 
 from harness import __version__
 from harness.cli_bisect import bisect
+from harness.cli_matrix import matrix, settings
 from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
@@ -347,8 +348,8 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-main_group.add_command(bisect)
-main_group.add_command(upgrade)
+for command in (matrix, settings, bisect, upgrade):
+    main_group.add_command(command)
 
 
 def main() -> NoReturn:

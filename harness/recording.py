@@ -40,6 +40,9 @@ def read(run: RunDir) -> History:
     ended = {str(client.get("worker")): client.get("ended") or {} for client in clients}
     history = gather(run_info(run.meta), {path.name: open_tape(path) for path in files}, own, ended)
     history.damaged[:0] = unread
+    if run.meta.get("log"):  # Others may have read it before: its producer is no part of this run's time.
+        started = [stream.events[0].at for stream in history.streams if stream.events]
+        history.began = min(started, default=history.began)
     early = [] if files else ["no worker has recorded anything"]
     missing = sorted(set(ended) - {path.stem for path in files})
     history.damaged += [f"history/{name}.bin is missing" for name in missing]

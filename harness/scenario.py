@@ -48,6 +48,7 @@ __all__ = [
     "find",
     "json_schema",
     "load",
+    "refusal",
     "shipped",
 ]
 
@@ -138,7 +139,9 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None, name: str
     file = find(str(path))
     document = parse(read(file))
     if document.values is None:
-        raise _refusal(file, document, [], {})
+        raise refusal(file, document, [], {})
+    if "scenarios" in document.values:
+        raise UsageError("bad-scenario", f"{file}: a matrix, and no scenario", f"`harness matrix {file}` runs it.")
     options: dict[KeyPath, str] = {}
     for key, value in (overrides or {}).items():
         if value is not None:
@@ -151,7 +154,7 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None, name: str
     except ValidationError as error:
         findings = findings_of(error, document, blocks(), defaults())
     if findings or document.problems:
-        raise _refusal(file, document, findings, options)
+        raise refusal(file, document, findings, options)
     scenario._name = name or file.stem
     return scenario
 
@@ -170,11 +173,20 @@ def _put(document: Document, path: KeyPath, value: Any) -> None:
     document.unreadable.discard(path)
 
 
-def _refusal(file: Path, document: Document, findings: list[Finding], options: Mapping[KeyPath, str]) -> UsageError:
+def refusal(
+    file: Path,
+    document: Document,
+    findings: list[Finding],
+    options: Mapping[KeyPath, str],
+    *,
+    slug: str = "bad-scenario",
+    hint: str = HINT,
+) -> UsageError:
     """All that is wrong, one line each: options of the command line first, then in the order of the file."""
     from_options, from_file = [], [(problem.place, problem.path, problem.what) for problem in document.problems]
     for finding in findings:
-        option = next((options[key] for key in (finding.key, *finding.also) if key in options), None)
+        keys = (finding.key, finding.key[:1], *finding.also)
+        option = next((options[key] for key in keys if key in options), None)
         if option is None:
             from_file.append((document.place(finding.key), finding.key, finding.what))
         else:
@@ -183,7 +195,7 @@ def _refusal(file: Path, document: Document, findings: list[Finding], options: M
         f"{file}:{place.line}:{place.column}: {f'{dotted(key)}: ' if key else ''}{what}"
         for place, key, what in sorted(from_file, key=lambda line: line[0])
     ]
-    return UsageError("bad-scenario", "\n".join(_printable(line) for line in from_options + lines), HINT)
+    return UsageError(slug, "\n".join(_printable(line) for line in from_options + lines), hint)
 
 
 def _printable(line: str) -> str:

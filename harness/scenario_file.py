@@ -23,6 +23,9 @@ MAX_DEPTH = 12
 
 DECIMAL = re.compile(r"[-+]?(?:0|[1-9](?:_?[0-9]){0,29})")
 
+MATRIX = "matrix.yaml"
+"""The file beside the scenarios that is none: it says which of them are run with which clients."""
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -251,11 +254,11 @@ def shipped_folder() -> Path:
 
 def shipped() -> list[Path]:
     """The scenario files that come with the harness, sorted by their names."""
-    return sorted(shipped_folder().rglob("*.yaml"))
+    return sorted(path for path in shipped_folder().rglob("*.yaml") if path.name != MATRIX)
 
 
 def find(name: str) -> Path:
-    """The file meant by `name`: a path, or the name of a shipped scenario, with or without `scenarios/` and `.yaml`.
+    """The file meant by `name`: a path, or the name of a shipped one, with or without `scenarios/` and `.yaml`.
 
     An existing file always wins, so that a copy of one's own in the working folder is what runs.
     """
@@ -265,6 +268,8 @@ def find(name: str) -> Path:
     word = name.removeprefix("./").removeprefix("scenarios/").removesuffix(".yaml").removesuffix(".yml")
     if word in known:
         return known[word]
+    if f"{word}.yaml" == MATRIX and (shipped_folder() / MATRIX).is_file():
+        return shipped_folder() / MATRIX
     same_stem = [path for path in known.values() if path.stem == word]
     if len(same_stem) == 1:
         return same_stem[0]

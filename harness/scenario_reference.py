@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.clients.catalogue import CLIENTS
 from harness.errors import UsageError
+from harness.matrix.models import Matrix
 from harness.rundir import write_text
 from harness.scenario import defaults, json_schema, load
 from harness.scenario_file import shipped, shipped_folder
@@ -37,6 +38,7 @@ def with_tables(text: str) -> str:
         "calls": calls_table(),
         "errors": errors_example(),
         "steps": steps_table(),
+        "matrix": matrix_table(),
     }
     for marker, table in tables.items():
         block = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
@@ -74,6 +76,14 @@ def steps_table() -> str:
     for kind in STEPS.values():
         takes = f"{kind.takes}, or none" if kind.bare and kind.takes else kind.takes or "none"
         rows.append(f"| `{kind.word}` | {takes} | {kind.about} |")
+    return "\n".join(rows) + "\n"
+
+
+def matrix_table() -> str:
+    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
+    for key, info in Matrix.model_fields.items():
+        default = "required" if info.is_required() else f"`{_yaml(info.get_default(call_default_factory=True))}`"
+        rows.append(f"| `{key}` | {default} | {info.description} |")
     return "\n".join(rows) + "\n"
 
 

@@ -401,7 +401,10 @@ def _surroundings(facts: Facts) -> list[tuple[str, str]]:
 
 def command_line(facts: Facts) -> str:
     """The command that repeats the run, ready for a shell; empty where it was not recorded."""
-    command = facts.run.get("command")
+    return command_line_of(facts.run.get("command"))
+
+
+def command_line_of(command: Any) -> str:
     if isinstance(command, str):
         return text(command)
     return shlex.join(str(part) for part in command) if isinstance(command, list) else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.report.matrix_page import write_page as write_matrix
 from harness.report.page import write_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -20,7 +21,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-MAKES = ("passed", "failed", "unknown", "hostile", "huge")
+MAKES = ("passed", "failed", "unknown", "hostile", "huge", "matrix")
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,7 +47,10 @@ def _runs() -> ModuleType:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     runs = _runs()
     folder = tmp_path_factory.mktemp("pages")
-    return {name: write_page(runs.write(folder / name, getattr(runs, name)())) for name in MAKES}
+    made = {name: write_page(runs.write(folder / name, getattr(runs, name)())) for name in MAKES if name != "matrix"}
+    made["matrix"] = folder / "matrix.html"
+    write_matrix(folder, runs.matrix(), "FAIL")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +127,7 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["passed", "failed", "unknown"])
+@pytest.mark.parametrize("name", ["passed", "failed", "unknown", "matrix"])
 def test_text_has_contrast(browser: Any, pages: dict[str, Path], name: str, scheme: str) -> None:
     page, _, _ = opened(browser, pages[name], color_scheme=scheme)
     worst = page.evaluate(CONTRASTS)

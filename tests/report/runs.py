@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.matrix.rows import COLUMNS
+
 START_NS = 81_000_000_000_000
 WALL_NS = 1_763_900_000_000_000_000
 FATES = ("delivered", "publish_loss", "skipped", "committed_ahead", "illegal_start", "stalled", "unread", "gone")
@@ -37,6 +39,25 @@ def at(seconds: float) -> int:
 def passed() -> dict[str, dict[str, Any]]:
     """ssl_iter with a release that loses nothing: 40,000 messages, ten restarts."""
     return {"verdict.json": _verdict(), "metrics.json": _metrics(), "run.json": _run("3.0.12")}
+
+
+def matrix() -> dict[str, Any]:
+    """matrix.json of 13 clients in six scenarios: every verdict, every shade of speed, settings that changed."""
+    clients = [f"kafka-python[crc32c]=={major}.0.{minor}" for major in (1, 2, 3) for minor in range(4)]
+    verdicts = ("PASS", "PASS", "FAIL", "PASS", "UNKNOWN")
+    cells = [
+        dict.fromkeys(COLUMNS)
+        | {"scenario": f"textbook/killed_before_commit_{name}", "client": client, "api": "iterator", "number": 0}
+        | {"security": "mutual_tls", "state": "done", "verdict": verdicts[(place + name) % 5], "run": f"runs/{place}"}
+        | {"why": "200 messages in partition 3 never handed over to anybody", "lost": 200, "beside": False}
+        | ({"throughput_msgs_per_s": 600_000 / 1.6**place, "cpu_s_per_million": 3.7} if name == 5 else {})
+        for name in range(6)
+        for place, client in enumerate(clients)
+    ]
+    cells.append(cells[0] | {"client": "aiokafka==0.14.0", "state": "refused", "verdict": None, "run": None})
+    settings = {client: {"consumer": {"acks": place // 2}, "producer": {}} for place, client in enumerate(clients)}
+    told = {"name": "matrix", "matrix": "20261126T163225Z-matrix-matrix-2bc8", "finished": False, "seconds": 4000}
+    return told | {"cells": cells, "settings": settings, "command": ["harness", "matrix", "scenarios/matrix.yaml"]}
 
 
 def _verdict() -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Pure: what the verdicts on both sides of an upgrade come to, for one scenario and for all."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
 
@@ -30,7 +29,6 @@ class Side:
     blamed: list[str] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
-    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, verdict: str, told: str, blamed: list[str], run: str | None) -> None:
         self.verdicts.append(verdict)

@@ -6,7 +6,7 @@ results/<UTC time>-upgrade-<id>/
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +15,22 @@ from typing import Any
 from harness.bed import Bed
 from harness.bisecting.trying import ENDS_IT, outcome_of
 from harness.broker.base import refuse_unavailable
+from harness.clients.envs import prepare
 from harness.errors import EXIT_PASS, EXIT_UNKNOWN, HarnessError, UsageError
 from harness.outcome import judge_run, report_run
 from harness.report.progress import Progress
-from harness.rundir import RunDir, disk_error, write_json
+from harness.rundir import disk_error, write_json
 from harness.scenario import Scenario, load
+from harness.settings_difference import Change as SettingChange
+from harness.settings_difference import ask, differences
 from harness.upgrading.judging import Compared, Side, worst
 from harness.upgrading.plan import Change, changes, name_of, scenarios_for
-from harness.upgrading.settings import Setting, changed
 from harness.versions.known_bugs import KnownBug, known_bugs_of
 from harness.versions.locks import Pins
 
 FORMAT = 1
+NAMES_ITS_RELEASE = ("client_id", "client.id")
+"""kafka-python-2.0.2: every release has another."""
 DOUBTS = 3
 """Where one side fails and the other passes, the one that passed is run so often again: a fault need not always show,
 and what it shows on one side only by chance has neither come nor gone."""
@@ -38,7 +42,7 @@ class ClientReport:
 
     change: Change
     scenarios: list[Compared] = field(default_factory=list)
-    settings: dict[str, list[Setting]] = field(default_factory=dict)
+    settings: list[SettingChange] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -86,7 +90,7 @@ class Report:
                     "after": one.change.after and str(one.change.after),
                     "exit_code": one.exit_code,
                     "scenarios": [asdict(each) | {"word": each.word} for each in one.scenarios],
-                    "settings": {role: [asdict(each) for each in found] for role, found in one.settings.items()},
+                    "settings": [asdict(each) for each in one.settings],
                     "known_bugs": {word: [asdict(bug) for bug in found] for word, found in one.bugs().items()},
                 }
                 for one in self.clients
@@ -108,18 +112,19 @@ def upgrade(
 ) -> Report:
     """Compare both sides of every client that changes. Raises HarnessError where nothing more can be run.
 
-    1. What changes; 2. the scenarios of each; 3. both sides in turns, on one warm broker for each release of Kafka;
-    4. the settings of both; all of it is kept in upgrade.json after every scenario.
+    1. What changes; 2. the scenarios of each; 3. the settings of both; 4. both sides in turns, on one warm broker for
+    each release of Kafka. All of it is kept in upgrade.json after every scenario.
     """
     report = Report(before.label, after.label, [ClientReport(change) for change in changes(before, after)])
     cells = [cell for client in report.clients for cell in _cells(client, scenarios)]
+    for client in report.clients:
+        client.settings = settings_changed(client.change, progress.say)
     if cells:
         report.path = _folder(results)
         progress.say(f"{len(cells)} scenarios, both sides {_times(repeat)}: {2 * repeat * len(cells)} runs")
         for number, (bed, cell) in enumerate(_on_beds(cells, report.path / "runs", progress)):
             progress.update("upgrade", number, len(cells), cell.compared.scenario)
             _compare(bed, cell, repeat, progress)
-            _note_settings(report)
             write_json(report.path / "upgrade.json", report.as_json())
     return report
 
@@ -186,26 +191,23 @@ def _run(bed: Bed, side: Side, scenario: Scenario, number: int) -> None:
         side.add("UNKNOWN", f"could not be run: [{error.slug}] {' '.join(error.what.split())[:300]}", [], None)
         return
     side.add(verdict["verdict"], outcome_of(verdict, set())[1], verdict.get("blamed", []), run.path.name)
-    _keep_settings(side, run)
 
 
-def _keep_settings(side: Side, run: RunDir) -> None:
-    """Those of the client under test, by role; a producer's only where it is that client."""
-    for client in run.meta["clients"]:
-        if client.get("settings") and client["spec"] == side.spec:
-            role = {"consume": "consumer", "produce": "producer"}.get(client["role"], client["role"])
-            side.settings.setdefault(role, client["settings"])
-
-
-def _note_settings(report: Report) -> None:
-    """Put together what all scenarios showed of each role."""
-    for client in report.clients:
-        found: dict[str, dict[str, Setting]] = {}
-        for one in client.scenarios:
-            for role in one.baseline.settings.keys() & one.candidate.settings.keys():
-                for setting in changed(one.baseline.settings[role], one.candidate.settings[role]):
-                    found.setdefault(role, {}).setdefault(setting.name, setting)
-        client.settings = {role: sorted(by_name.values(), key=lambda one: one.name) for role, by_name in found.items()}
+def settings_changed(change: Change, say: Callable[[str], None]) -> list[SettingChange]:
+    """What the two releases are made with where nobody sets anything, as they themselves tell; none where one of them
+    cannot be made, which its scenarios tell."""
+    told = []
+    for spec in (change.before, change.after):
+        try:
+            told.append(ask(prepare(spec, progress=say, security="plaintext")) if spec is not None else None)
+        except HarnessError as error:
+            if error.slug in ENDS_IT:
+                raise
+            told.append(None)
+    before, after = told
+    if before is None or after is None:
+        return []
+    return [setting for setting in differences(before, after) if setting.name not in NAMES_ITS_RELEASE]
 
 
 def _folder(results: Path) -> Path:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
+from harness.report.settings import in_words
 from harness.upgrading.judging import Compared
 from harness.upgrading.run import ClientReport, Report
 
 BUGS = {"comes": "comes with it", "stays": "stays", "goes": "is mended"}
-SETTING_MAX = 60
+SETTING_MAX = 150
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -52,10 +53,11 @@ def _client(client: ClientReport) -> Iterator[str]:
     for word, bugs in client.bugs().items():
         for bug in bugs:
             yield f"  known bug {BUGS[word]}: {bug}"
-    for role, settings in client.settings.items():
-        yield f"  settings of the {role} that changed:"
-        for setting in settings:
-            yield f"      {setting.name}: {_short(setting.before)} → {_short(setting.after)}"
+    if client.settings:
+        yield "  settings, where nobody sets them:"
+    for setting in client.settings:
+        word = "" if setting.kind == "changed" else f"{setting.kind}: "
+        yield f"      {word}{_short(in_words(setting))}"
 
 
 def _rank(one: Compared) -> int:

@@ -70,8 +70,9 @@ KNOWN_BUGS = (
         "known-bugs/K13_tls_at_start", "kafka-python", None, "1.4.7", "kafka-python issue 1549",
         "cannot connect over TLS on Python 3.7 and newer",
     ),
+    # Seen in 3.0.12 and not in 2.3.1: which release between them began it is not known, so all of them are named.
     KnownBug(
-        "known-bugs/N1_short_poll_join", "kafka-python", "3.0.0", None, "found by this project",
+        "known-bugs/N1_short_poll_join", "kafka-python", "2.3.2", None, "found by this project",
         "with short polls a member joins and is never handed anything",
     ),
     KnownBug(

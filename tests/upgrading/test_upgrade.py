@@ -43,11 +43,16 @@ class World:
         self.ran.append((scenario.name, scenario.client))
         assert scenario.seed == 1 + number, "each run has a seed of its own, the same on both sides"
         word = self.says(scenario.name, scenario.client, number)
-        settings = {"max_poll_records": 500, "acks": 1 if scenario.client.endswith("2.0.2") else "all"}
-        meta = {"clients": [{"role": "consume", "spec": scenario.client, "settings": settings}, {"role": "read_log"}]}
-        return type(
-            "Run", (), {"path": self.results / name, "meta": meta | {"clients": meta["clients"][:1]}, "word": word}
-        )()
+        return type("Run", (), {"path": self.results / name, "word": word})()
+
+
+def settings(spec: Any) -> dict[str, dict[str, Any]]:
+    if spec.version == "2.0.2":
+        return {"consumer": {"client_id": "kafka-python-2.0.2"}, "producer": {"acks": 1}}
+    return {
+        "consumer": {"client_id": "kafka-python-2.1.2", "socks5_proxy": None},
+        "producer": {"acks": "all", "socks5_proxy": None},
+    }
 
 
 @pytest.fixture
@@ -55,6 +60,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(upgrading, "Bed", world)
     monkeypatch.setattr(upgrading, "report_run", lambda run: None)
+    monkeypatch.setattr(upgrading, "prepare", lambda spec, **_: spec)
+    monkeypatch.setattr(upgrading, "ask", settings)
 
     def judged(run: Any) -> dict[str, Any]:
         fates = {"committed_ahead": 200} if run.word == "FAIL" else {}
@@ -90,7 +97,9 @@ def test_both_sides_in_turns_on_one_broker_of_each_kafka(world: World, tmp_path:
     assert world.kafkas == ["3.9.1", "4.3.1"]
     assert report.exit_code == EXIT_PASS
     assert next(lines(report)) == "SAFE  kafka-python==2.0.2 → kafka-python==2.1.2: 3 safe"
-    assert "      acks: 1 → all" in list(lines(report))
+    assert '      acks (producer): 1 became "all"' in list(lines(report))
+    assert "      new: socks5_proxy: null" in list(lines(report))
+    assert not [line for line in lines(report) if "client_id" in line], "each release has another"
     assert report.path is not None
     kept = json.loads((report.path / "upgrade.json").read_text())
     assert kept["exit_code"] == EXIT_PASS

@@ -38,15 +38,11 @@ class Log:
     run: RunDir
 
 
-Kind = tuple[int, bool]
-"""Of a broker: how many nodes it has, and whether it stands behind a proxy."""
-
-
 class Bed:
     """Warm brokers and the clients' environments. A context: leaving it ends the brokers.
 
     A broker is started when the first run needs it; runs with faults of the network need one behind a proxy, and some
-    need three nodes. Runs may go on side by side, each in a thread of its own.
+    need three nodes. Runs may go on side by side, each in a thread of its own, unless one has a fault of the broker.
 
     results: where the runs' folders go; name: begins the names of its runs, topics and groups.
     """
@@ -58,7 +54,7 @@ class Bed:
         self.progress = progress
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
-        self._brokers: dict[Kind, RunningBroker] = {}
+        self._brokers: dict[tuple[int, bool], RunningBroker] = {}
         self._number = 0
         self._lock = threading.RLock()
         self._own = threading.local()
@@ -70,7 +66,7 @@ class Bed:
         self._stack.close()
 
     def running(self, scenario: Scenario) -> RunningBroker:
-        """The broker that a scenario needs, with all its nodes up, started if need be."""
+        """The broker that a scenario needs, started if need be, with all its nodes up."""
         nodes, proxied = kind = _kind(scenario)
         with self._lock:
             if kind not in self._brokers:
@@ -160,7 +156,7 @@ class Bed:
 
     def _admin(self, scenario: Scenario) -> Admin:
         """Each thread asks over connections of its own."""
-        own: dict[Kind, Admin] = self._own.__dict__.setdefault("admins", {})
+        own: dict[tuple[int, bool], Admin] = self._own.__dict__.setdefault("admins", {})
         kind = _kind(scenario)
         if kind not in own:
             admin = Admin(self.running(scenario).own_connection())
@@ -170,7 +166,8 @@ class Bed:
         return own[kind]
 
 
-def _kind(scenario: Scenario) -> Kind:
+def _kind(scenario: Scenario) -> tuple[int, bool]:
+    """Scenarios of the same release and kind share a broker: its nodes, and whether it is behind a proxy."""
     return scenario.broker.nodes, scenario.proxied
 
 

@@ -20,6 +20,8 @@ from harness.scenario_models import Api, Keys, Messages
 HINT = "scenarios/matrix.yaml is an example; `harness matrix --help` has the options."
 MARKS = ("scenarios", "clients")
 """Keys that a matrix has and a scenario has not."""
+CHANGES = ("add_partitions", "delete_records")
+"""Faults after which a topic is not what it was."""
 
 
 class Matrix(Keys):
@@ -178,9 +180,9 @@ def _same_log(values: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> I
 def changes_its_log(scenario: Scenario) -> str | None:
     """What a scenario does to its topic after it was written, or while; None: nothing."""
     for fault in scenario.faults:
-        kinds = {key for key, value in fault.model_dump().items() if value is not None}
-        if kinds & {"add_partitions", "delete_records"}:
-            return f"the fault {min(kinds & {'add_partitions', 'delete_records'})} changes the topic"
-        if getattr(fault, "during", None) == "produce":
+        changes = [kind for kind in CHANGES if getattr(fault, kind) is not None]
+        if changes:
+            return f"the fault {changes[0]} changes the topic"
+        if fault.during == "produce":
             return "a fault comes while the topic is written"
     return None

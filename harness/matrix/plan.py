@@ -61,20 +61,16 @@ class Cell:
 
     @property
     def alone(self) -> bool:
-        """A proxy does to all connections what it does to one, and so does a fault of the broker."""
-        return self.measures or (self.scenario is not None and (self.scenario.proxied or bool(self._of_broker)))
+        """A proxy does to all connections what it does to one, and a broker's faults meet everybody."""
+        if self.scenario is None:
+            return False
+        faults = [kind for fault in self.scenario.faults for kind in OF_THE_BROKER if getattr(fault, kind) is not None]
+        return self.measures or self.scenario.proxied or bool(faults)
 
     @property
     def bed(self) -> tuple[Any, ...]:
-        """Cells with the same one share a broker; one that a fault has been at is shared with nobody."""
-        if self.scenario is None:
-            return ()
-        return self.scenario.broker, self.scenario.proxied, self.key if self._of_broker else ""
-
-    @property
-    def _of_broker(self) -> set[str]:
-        faults = self.scenario.faults if self.scenario is not None else []
-        return {key for fault in faults for key in OF_THE_BROKER if getattr(fault, key) is not None}
+        """Cells with the same one share a broker."""
+        return () if self.scenario is None else (self.scenario.broker, self.scenario.proxied)
 
     @property
     def log(self) -> tuple[Any, ...]:

@@ -107,5 +107,7 @@ def test_scenarios_are_found_beside_their_matrix(tmp_path: Path) -> None:
 
 def test_which_scenarios_change_their_topic() -> None:
     assert changes_its_log(load("more_partitions_aiokafka")) is not None
+    assert changes_its_log(load("deleted_earliest_aiokafka")) is not None
+    assert changes_its_log(load("lost_acks_aiokafka")) == "a fault comes while the topic is written"
     assert changes_its_log(load("ssl_iter")) is None
     assert changes_its_log(load("crash_aiokafka")) is None

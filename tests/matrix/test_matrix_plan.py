@@ -74,6 +74,7 @@ def test_who_runs_alone_and_who_shares_a_broker() -> None:
     )
     assert [cell.alone for cell in (judged, speed, network)] == [False, True, True]
     assert [cell.measures for cell in (judged, speed, network)] == [False, True, False]
+    assert planned("broker_kill_confluent", clients=["confluent-kafka"])[0].alone
     assert judged.bed == speed.bed
     assert len({judged.bed, network.bed, old.bed}) == 3
 

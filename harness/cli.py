@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from harness import __version__, cli_matrix
+from harness import __version__
+from harness.cli_bisect import bisect
+from harness.cli_matrix import matrix, settings
+from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
     EXIT_HARNESS,
@@ -345,8 +348,8 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-main_group.add_command(cli_matrix.matrix)
-main_group.add_command(cli_matrix.settings)
+for command in (matrix, settings, bisect, upgrade):
+    main_group.add_command(command)
 
 
 def main() -> NoReturn:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness import bench as bench_module
 from harness import stages
 from harness.clients.pool import WorkerEnd
 from harness.clients.spec import parse_spec
@@ -122,3 +123,29 @@ def test_a_consumer_killed_as_the_scenario_wanted_leaves_no_doubt() -> None:
 )
 def test_isolation_is_what_the_consumer_was_made_with(settings: dict, adapter: str, level: str) -> None:
     assert isolation(settings, adapter) == level
+
+
+@pytest.mark.parametrize(("took_s", "asked"), [([0.1], 1), ([4.0, 0.1], 2), ([4.0] * 9, 5)])
+def test_an_old_answer_about_stored_offsets_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, took_s: list[float], asked: int
+) -> None:
+    """While a node is down an answer may be of any moment since the question, and a commit be dated too early."""
+    written: list[int] = []
+    clock, left = [0.0], list(took_s)
+
+    def stored(*_: Any, **__: Any) -> dict[int, int]:
+        clock[0] += left.pop(0)
+        return {0: 7}
+
+    monkeypatch.setattr(bench_module.time, "monotonic_ns", lambda: int(clock[0] * 1e9))
+    made: Any = SimpleNamespace(
+        scenario=SimpleNamespace(partitions=1),
+        admin=SimpleNamespace(stored_offsets=stored),
+        group="g",
+        topic="t",
+        witness="kafka-python",
+        journal=SimpleNamespace(write=lambda _kind, t, **_: written.append(t)),
+    )
+    bench_module.note_stored(made)
+    assert len(took_s) - len(left) == asked
+    assert written == [int(sum(took_s[: asked - 1]) * 1e9)]

@@ -113,6 +113,9 @@ class Admin:
                 )
                 offsets.append({part.partition: self._wait(future).offset for part, future in futures.items()})
         start, end = offsets
+        if min(*start.values(), *end.values(), 0, 0) < 0:
+            # librdkafka's word for no answer, without an error: its leader went down just then.
+            raise self._error(doing, "not every partition told where it is", _NotYet)
         return {partition: (start[partition], end[partition]) for partition in sorted(found.partitions)}
 
     def messages_held(self, topic: str) -> dict[int, int]:

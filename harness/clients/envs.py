@@ -149,7 +149,7 @@ def _environment_on(spec: ClientSpec, interpreter: Interpreter, progress: Progre
 def _make(spec: ClientSpec, interpreter: Interpreter, folder: Path) -> None:
     """Create, lock, install, import; the marker last."""
     shutil.rmtree(folder, ignore_errors=True)
-    created = _uv("venv", "--no-project", "--python", interpreter.path, folder, offline=True)
+    created = ask_uv("venv", "--no-project", "--python", interpreter.path, folder, offline=True)
     if created.returncode != 0:
         _refuse(spec, created.stderr)
     python = folder / "bin/python"
@@ -178,7 +178,7 @@ def _make(spec: ClientSpec, interpreter: Interpreter, folder: Path) -> None:
     if installed.returncode != 0:
         _refuse(spec, installed.stderr, python)
     _import(spec, python)
-    listed = _uv("pip", "list", "--format", "json", "--python", python, offline=True)
+    listed = ask_uv("pip", "list", "--format", "json", "--python", python, offline=True)
     if listed.returncode != 0:
         _refuse(spec, listed.stderr)
     packages = {str(entry["name"]): str(entry["version"]) for entry in json.loads(listed.stdout)}
@@ -229,31 +229,31 @@ def _refuse(spec: ClientSpec, said: str, python: Path | None = None) -> None:
         raise UsageError(
             "client-version",
             f"client {str(spec)!r}: there is no {match['name']} {match['version']}",
-            _near(match["name"], match["version"], python),
+            near(match["name"], match["version"], python),
         )
     if match := NO_SUCH_PACKAGE.search(said):
         raise UsageError("client-version", f"client {str(spec)!r}: there is no package {match['name']}", "")
     if NO_NETWORK.search(said):
         raise HarnessError(
             "client-download",
-            f"{spec}: not in the cache, and it could not be downloaded:\n{_shortened(said)}",
+            f"{spec}: not in the cache, and it could not be downloaded:\n{shortened(said)}",
             "Connect once to fill the cache; later runs need no network. Behind a mirror set UV_DEFAULT_INDEX.",
         )
     if NO_ROOM.search(said):
         raise HarnessError(
             "client-environment",
-            f"{spec}: its environment could not be written under {envs_dir()}:\n{_shortened(said)}",
+            f"{spec}: its environment could not be written under {envs_dir()}:\n{shortened(said)}",
             ROOM,
         )
-    raise _Unfit(_shortened(said))
+    raise _Unfit(shortened(said))
 
 
-def _near(name: str, version: str, python: Path | None) -> str:
+def near(name: str, version: str, python: Path | None) -> str:
     """The next releases below and above, as the resolver finds them; silent where it finds none."""
     near = []
     for operator, resolution in (("<=", "highest"), (">=", "lowest")):
         asked = ["--resolution", resolution, *(["--python", str(python)] if python is not None else [])]
-        found = _uv(
+        found = ask_uv(
             "pip", "compile", "-", "--no-header", "--no-annotate", "--no-deps", *asked,
             stdin=f"{name}{operator}{version}", offline=False,
         )  # fmt: skip
@@ -265,7 +265,7 @@ def _near(name: str, version: str, python: Path | None) -> str:
 def _at_commit(spec: ClientSpec, interpreter: Interpreter, progress: Progress) -> ClientSpec:
     """The same spec at the commit that its branch or tag points to now, so that the record says what was run."""
     progress(f"{spec}: asking which commit that is")
-    done = _uv(
+    done = ask_uv(
         "pip", "compile", "-", "--no-header", "--no-annotate", "--no-deps", "--python", interpreter.path,
         stdin=spec.requirements[0], offline=False,
     )  # fmt: skip
@@ -273,7 +273,7 @@ def _at_commit(spec: ClientSpec, interpreter: Interpreter, progress: Progress) -
         return replace(spec, source=match[1])
     raise HarnessError(
         "client-download",
-        f"{spec}: its commit could not be found:\n{_shortened(done.stderr)}",
+        f"{spec}: its commit could not be found:\n{shortened(done.stderr)}",
         "Check the address, or name a commit: git+https://host/path@COMMIT.",
     )
 
@@ -325,13 +325,13 @@ def _online_if_need_be(
     Only the second answer counts when the first fails: a cache is no proof that a release does not exist.
     second: further options of the second call.
     """
-    done = _uv(*arguments, stdin=stdin, offline=True)
+    done = ask_uv(*arguments, stdin=stdin, offline=True)
     if done.returncode == 0 or NO_ROOM.search(done.stderr):
         return done
-    return _uv(*arguments, *second, stdin=stdin, offline=False)
+    return ask_uv(*arguments, *second, stdin=stdin, offline=False)
 
 
-def _uv(*arguments: str | Path, stdin: str = "", offline: bool) -> subprocess.CompletedProcess[str]:
+def ask_uv(*arguments: str | Path, stdin: str = "", offline: bool) -> subprocess.CompletedProcess[str]:
     home = envs_dir()
     try:
         # Started where no project's settings lie: uv would obey them.
@@ -384,7 +384,7 @@ def _unwritable(path: Path, error: OSError) -> HarnessError:
     return HarnessError("client-environment", f"{path}: {error.strerror or error}", ROOM)
 
 
-def _shortened(said: str) -> str:
+def shortened(said: str) -> str:
     """uv's own words from its first error on, without its labels, at most 6 lines of them."""
     _, label, error = f"\n{said}".partition("\nerror: ")
     lines = [line.strip().removeprefix("cause: ") for line in (error if label else said).splitlines()]

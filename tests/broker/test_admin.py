@@ -105,3 +105,24 @@ def test_a_group_of_the_consumer_protocol_is_asked_for_once_it_has_a_coordinator
         for _ in range(2):
             assert admin.describe_group("g", "t", protocol="consumer") == GroupView("STABLE", {"a1": frozenset({1})})
     assert asked == ["stored"] * 3
+
+
+def test_a_partition_that_tells_no_offset_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """librdkafka told -1001 for a partition whose leader had just been killed, and no error."""
+    from concurrent.futures import Future
+
+    told = [-1001, 9, 0, 9]
+
+    def list_offsets(wanted: dict, **_: object) -> dict:
+        answer: Future = Future()
+        answer.set_result(SimpleNamespace(offset=told.pop(0)))
+        return dict.fromkeys(wanted, answer)
+
+    topic = SimpleNamespace(error=None, partitions={0: None})
+    client = SimpleNamespace(
+        list_topics=lambda _topic, timeout: SimpleNamespace(topics={"t": topic}), list_offsets=list_offsets
+    )
+    with Admin(PLAIN) as admin:
+        monkeypatch.setattr(admin, "_client", lambda: client)
+        assert admin.end_offsets("t") == {0: (0, 9)}
+    assert told == []

@@ -26,7 +26,7 @@ def test_what_is_deleted_is_gone_and_what_is_committed_is_written(tmp_path: Path
         lost, kept = (
             bed.record(load(f"textbook/deleted_{name}")) for name in ("earliest_kafka_python", "in_vain_confluent")
         )
-        written = commits_written(bed.running(load("ssl_iter")).own_connection())
+        written = commits_written(bed.running(load("textbook/deleted_in_vain_confluent")).own_connection())
     verdict = outcome.judge_run(lost)
     assert (verdict["verdict"], verdict["fates"]["delivered"], verdict["fates"]["gone"]) == ("PASS", 300, 200)
     assert {(span["kind"], span["first_offset"], span["last_offset"]) for span in verdict["spans"]} == {

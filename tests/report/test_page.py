@@ -98,6 +98,12 @@ def test_what_was_run_and_the_numbers(tmp_path: Path) -> None:
         assert part in text
 
 
+def test_several_nodes_are_told(tmp_path: Path) -> None:
+    files = runs.failed()
+    files["run.json"]["broker"] |= {"nodes": 3}
+    assert "Broker Apache Kafka 4.3.1, 3 nodes, embedded, on Java 25.0.1" in read(tmp_path, files).text
+
+
 def test_every_loss_has_its_evidence(tmp_path: Path) -> None:
     found = read(tmp_path, runs.failed())
     assert "committed ahead 1 2,192 – 2,399 208 c3 committed offset 2,400 having been handed nothing" in found.text

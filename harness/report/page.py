@@ -186,7 +186,7 @@ def client_line(facts: Facts, role: str) -> str:
         line += f" (version {version})"
     if text(client.get("librdkafka")):
         line += f", librdkafka {text(client.get('librdkafka'))}"
-    if text(client.get("api")):
+    if role != "produce" and text(client.get("api")):  # which names a call for reading
         line += f", {text(client.get('api'))}"
     if text(client.get("python")):
         line += f", on Python {text(client.get('python')).removeprefix('Python ')}"

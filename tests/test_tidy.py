@@ -69,3 +69,9 @@ def test_sizes_and_docstrings(path: Path) -> None:
 @pytest.mark.parametrize("path", WORKER, ids=lambda path: str(path.relative_to(ROOT)))
 def test_workers_keep_to_python_3_6(path: Path) -> None:
     ast.parse(path.read_text(), feature_version=(3, 6))
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """Outside of packages pytest imports them by that name alone: two of one name keep all tests from running."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    assert sorted(set(names)) == sorted(names)

@@ -4,7 +4,6 @@ Heavy libraries are imported inside the commands that need them, so that `harnes
 """
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -354,7 +353,9 @@ for command in (matrix, settings, bisect, upgrade):
 
 def main() -> NoReturn:
     """The entry point: run a command, and turn whatever ends it into one message and one exit code."""
-    _answer_signals()
+    from harness.proc import answer_signals
+
+    answer_signals()
     sys.exit(_guarded(lambda: main_group.main(prog_name="harness", standalone_mode=False)))
 
 
@@ -387,18 +388,3 @@ def _tell(slug: str, what: str, hint: str) -> None:
     click.echo(f"error [{slug}]: {what}", err=True)
     if hint:
         click.echo(f"  {hint}", err=True)
-
-
-def _answer_signals() -> None:
-    """SIGINT, SIGTERM and SIGHUP unwind the program once; while it cleans up, further ones change nothing."""
-
-    def unwind(number: int, frame: object) -> None:
-        from harness.proc import Interrupted
-
-        for again in signals:
-            signal.signal(again, signal.SIG_IGN)
-        raise Interrupted(signal.Signals(number).name)
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        signal.signal(number, unwind)

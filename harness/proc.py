@@ -17,6 +17,19 @@ class Interrupted(KeyboardInterrupt):
     """SIGINT or SIGTERM arrived: unwind, clean up, exit 130."""
 
 
+def answer_signals() -> None:
+    """SIGINT, SIGTERM and SIGHUP unwind the program once; while it cleans up, further ones change nothing."""
+
+    def unwind(number: int, frame: object) -> None:
+        for again in signals:
+            signal.signal(again, signal.SIG_IGN)
+        raise Interrupted(signal.Signals(number).name)
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        signal.signal(number, unwind)
+
+
 def start(
     argv: Sequence[str | Path],
     *,

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from harness.bed import Bed
-from harness.errors import HarnessError
+from harness.errors import EXIT_INTERRUPTED, HarnessError
+from harness.proc import answer_signals
 from harness.report.progress import Silent
 from harness.scenario import Broker
 from tests.e2e.truth.cases import CASES, Case
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
+    answer_signals()
     cases = [case for case in CASES if not options.words or any(word in case.name for word in options.words)]
     wrong = 0
     print("| scenario | client | as expected | verdict | found | blamed | s a run |")
@@ -58,4 +60,7 @@ def row(bed: Bed, case: Case, runs: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from harness import outcome
 from harness.bed import Bed
-from harness.errors import HarnessError
+from harness.errors import EXIT_INTERRUPTED, HarnessError
+from harness.proc import answer_signals
 from harness.report import table
 from harness.report.progress import Silent
 from harness.rundir import write_text
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the table into this file too")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
+    answer_signals()
     names = [f"textbook/{path.stem}" for path in shipped() if path.parent.name == "textbook"]
     wanted = [name for name in names if not options.words or any(word in name for word in options.words)]
     lines = [table.HEAD]
@@ -56,4 +58,7 @@ def line(bed: Bed, name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

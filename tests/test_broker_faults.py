@@ -240,6 +240,21 @@ def test_a_group_that_is_over_gets_its_node_back(world: World) -> None:
     assert world.sent == ["bring back"]
 
 
+def test_work_that_is_over_before_it_is_asked_who_took_over_was_hit_all_the_same(world: World) -> None:
+    """Something was left when the node was seen to be down; the rest came faster than the next question."""
+    fault = TakeDown(plan("kill_broker", "leader"))
+    world.turns(fault, 0, 1)
+    world.outage.down_at = 1.0
+    world.turns(fault, 1, 1.1)
+    assert world.told() == []
+    world.leaders[0], world.work.reached = led(2, 5), 100
+    fault.finish(world.work)
+    ((effect, why),) = world.told()
+    assert why is None
+    assert effect is not None
+    assert "90 messages were not handed over then; the leader of partition 0 went from node 1 to node 2" in effect
+
+
 def test_who_stands_still_goes_on_when_the_node_is_down(world: World) -> None:
     when = {"phase": "committing", "member": "c1"}
     fault = TakeDown(plan("kill_broker", "leader", when=when))

@@ -182,6 +182,8 @@ class TakeDown(BrokerFault):
         outage, self.outage = self.outage, None
         if outage is None:
             return
+        if not self.proven and self.seen_down:  # while something was left: what came of it can still be asked
+            self._prove(work, outage, self.until)
         if not self.proven:
             self.tell(work, "injected", why=f"{work.who} was done before it was seen what the node's end did")
         if outage.comes_back and outage.lasts:

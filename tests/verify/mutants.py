@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     (FOLDER / "wanted.json").write_text(json.dumps(names))  # too many for the environment
     environment[WANTED] = "wanted.json"
     # In that folder `harness` is the mutated one.
-    trial = ["pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.verify.mutants", *TESTS]
+    trial = ["pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "tests.verify.mutants", *TESTS]
     subprocess.run([sys.executable, "-m", *trial], cwd=FOLDER, env=environment, check=False, stdout=subprocess.DEVNULL)
 
 

@@ -120,7 +120,7 @@ about: One of two leaves, at a moment of its own, and another one joins.
 client: confluent-kafka
 api: consume
 security: plaintext
-messages: 900
+messages: 2400
 size_bytes: 100
 group: {size: 3, session_timeout_ms: 6000}
 consumer:

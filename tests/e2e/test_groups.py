@@ -171,7 +171,7 @@ client: confluent-kafka
 api: consume
 security: plaintext
 partitions: 2
-messages: 1200
+messages: 4000
 size_bytes: 100
 drain: {idle_s: 2}
 group: {size: 2, workers: threads, session_timeout_ms: 6000}
@@ -180,7 +180,7 @@ consumer:
   commit: {mode: sync}
   processing: {message_ms: 2}
 faults:
-  - {kill: c1, when: {deliveries: 100}, restart_after_s: 0}
+  - {kill: c1, when: {progress: 30}, restart_after_s: 0}
 """
 
 

@@ -22,6 +22,8 @@ from harness.errors import (
     EXIT_PASS,
     EXIT_UNKNOWN,
     EXIT_USAGE,
+    EXITS_BY_SEVERITY,
+    VERDICT_EXITS,
     HarnessError,
     UsageError,
 )
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 EXIT_CODES = f"""\
 Exit codes: {EXIT_PASS} PASS, {EXIT_FAIL} FAIL, {EXIT_USAGE} usage or bad scenario, {EXIT_UNKNOWN} UNKNOWN (nothing is
 proven), {EXIT_HARNESS} the harness or its surroundings failed, {EXIT_INTERRUPTED} interrupted."""
-VERDICT_EXITS = {"PASS": EXIT_PASS, "FAIL": EXIT_FAIL, "UNKNOWN": EXIT_UNKNOWN}
-SEVERITY = ("PASS", "UNKNOWN", "FAIL")
 BETWEEN_LISTS = ":between-lists:"
 
 
@@ -99,8 +99,7 @@ def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool) -> int:
 
 
 def _worse(one: int, other: int) -> int:
-    order = [VERDICT_EXITS[name] for name in SEVERITY]
-    return max(one, other, key=order.index)
+    return max(one, other, key=EXITS_BY_SEVERITY.index)
 
 
 def _verdict(finished: "RunDir") -> dict[str, Any]:

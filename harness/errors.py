@@ -11,6 +11,11 @@ EXIT_UNKNOWN = 3
 EXIT_HARNESS = 4
 EXIT_INTERRUPTED = 130
 
+VERDICT_EXITS = {"PASS": EXIT_PASS, "UNKNOWN": EXIT_UNKNOWN, "FAIL": EXIT_FAIL}
+"""The exit code of each verdict, from the best to the worst: the one order of severity."""
+SEVERITY = tuple(VERDICT_EXITS)
+EXITS_BY_SEVERITY = tuple(VERDICT_EXITS.values())
+
 
 class HarnessError(Exception):
     """Something in the harness or its surroundings went wrong.
@@ -27,6 +32,10 @@ class HarnessError(Exception):
         self.slug = slug
         self.what = what
         self.hint = hint
+
+    def as_json(self) -> dict[str, str]:
+        """As run.json keeps it."""
+        return {"slug": self.slug, "what": self.what, "hint": self.hint}
 
 
 class UsageError(HarnessError):

@@ -103,7 +103,7 @@ def _kept(run: RunDir) -> Iterator[None]:
         yield
     except HarnessError as error:
         with contextlib.suppress(HarnessError, OSError):
-            run.meta["errors"].append({"slug": error.slug, "what": error.what, "hint": error.hint})
+            run.meta["errors"].append(error.as_json())
             run.save()
         raise
     except KeyboardInterrupt:

@@ -37,9 +37,8 @@ class RunDir:
 
     @classmethod
     def create(cls, results: Path, scenario: str) -> "RunDir":
-        """Make a new folder under `results`; its name sorts by time and never repeats."""
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        path = results / f"{now}-{scenario}-{secrets.token_hex(2)}"
+        """Make a new folder under `results`."""
+        path = new_path(results, scenario)
         for folder in ("history", "logs"):
             (path / folder).mkdir(parents=True)
         run = cls(path, {"format": FORMAT, "run": path.name, "scenario": scenario, "marks": []})
@@ -88,6 +87,11 @@ class RunDir:
 
     def log(self, name: str) -> Path:
         return self.path / "logs" / f"{name}.log"
+
+
+def new_path(results: Path, name: str) -> Path:
+    """Of a folder that is to be made: its name sorts by time and never repeats."""
+    return results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(2)}"
 
 
 def write_text(path: Path, text: str) -> None:

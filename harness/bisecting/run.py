@@ -12,6 +12,7 @@ from harness.bisecting.question import UNCLEAR_MAX, Question, State, Trial
 from harness.bisecting.show import trial_line
 from harness.bisecting.trying import try_pair, try_release
 from harness.broker.base import refuse_unavailable
+from harness.clients.catalogue import release_of
 from harness.clients.envs import prepare
 from harness.clients.interpreters import interpreters_here
 from harness.clients.spec import ClientSpec
@@ -214,8 +215,6 @@ def _answer(state: State, confidence: float, repeat: int | None, say: Callable[[
 
 def _mended(state: State) -> bool:
     """Whether the good releases are the newer ones: the search then is for the release that mended the fault."""
-    from harness.clients.catalogue import release_of
-
     return release_of(state.question.good) > release_of(state.question.bad)
 
 

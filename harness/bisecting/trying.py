@@ -10,6 +10,7 @@ from harness.bed import Bed
 from harness.bisecting.question import Metric, Outcome, Question, Trial
 from harness.errors import HarnessError
 from harness.outcome import judge_run
+from harness.report.facts import one_line
 from harness.rundir import RunDir
 from harness.verify.judge import FORBIDDEN, FORBIDDEN_BY
 
@@ -106,5 +107,5 @@ def _failed(release: str, error: HarnessError, begin: float) -> Trial:
     if error.slug in ENDS_IT:
         raise error
     outcome: Outcome = "skip" if error.slug.startswith("client-") else "unclear"
-    told = f"[{error.slug}] {' '.join(error.what.split())}"
+    told = f"[{error.slug}] {one_line(error.what)}"
     return Trial(release, outcome, told[:300], seconds=round(time.monotonic() - begin, 2))

@@ -11,7 +11,6 @@ same command goes on behind them.
 
 import fcntl
 import json
-import secrets
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import IO, Any
 from harness.errors import UsageError
 from harness.matrix.plan import Cell, key
 from harness.matrix.rows import Row
-from harness.rundir import disk_error, write_json
+from harness.rundir import disk_error, new_path, write_json
 
 FORMAT = 1
 
@@ -38,7 +37,7 @@ class Book:
     def create(cls, results: Path, name: str, about: dict[str, Any]) -> "Book":
         """A new folder; `about` is what stands in matrix.json beside the rows."""
         began = datetime.now(UTC)
-        path = results / f"{began:%Y%m%dT%H%M%SZ}-matrix-{name}-{secrets.token_hex(2)}"
+        path = new_path(results, f"matrix-{name}")
         try:
             for folder in ("runs", "logs"):
                 (path / folder).mkdir(parents=True)

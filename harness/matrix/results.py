@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.matrix import rows
+from harness.report.console import COLOURS
 from harness.report.matrix_page import write_page
 from harness.report.matrix_table import markdown, sentence, table, tally
 from harness.rundir import write_text
 
 SHOWN = 30
-STYLES = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
 
 
 def write_all(path: Path) -> None:
@@ -28,11 +28,11 @@ def summary(path: Path, console: Console) -> None:
     """The worst verdict, the cells that did not pass, and where everything is."""
     found = _read(path)["cells"]
     worst = rows.worst(found)
-    console.print(Text.assemble((worst, STYLES[worst]), f"  {tally(found)}"), soft_wrap=True)
+    console.print(Text.assemble((worst, COLOURS[worst]), f"  {tally(found)}"), soft_wrap=True)
     bad = [row for row in found if row["verdict"] not in (None, "PASS")]
     for row in bad[:SHOWN]:
         what = f"{row['scenario']}: {row['client']} {row['api']}, {row['security'].replace('_', ' ')}"
-        line = Text.assemble("  ", (f"{row['verdict']:<9}", STYLES[row["verdict"]]), f"{what}: {sentence(row['why'])}")
+        line = Text.assemble("  ", (f"{row['verdict']:<9}", COLOURS[row["verdict"]]), f"{what}: {sentence(row['why'])}")
         console.print(line, soft_wrap=True)
     if len(bad) > SHOWN:
         console.print(Text(f"  and {len(bad) - SHOWN} more, see the page"))

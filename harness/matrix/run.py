@@ -180,7 +180,7 @@ class _Folder:
         if self.run is None:
             return None
         with contextlib.suppress(HarnessError, OSError):
-            self.run.meta["errors"].append({"slug": error.slug, "what": error.what, "hint": error.hint})
+            self.run.meta["errors"].append(error.as_json())
             self.run.save()
             outcome.judge_run(self.run)
             outcome.report_run(self.run)

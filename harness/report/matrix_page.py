@@ -8,8 +8,9 @@ from typing import Any
 from harness.clients.spec import parse_spec
 from harness.report.facts import clean, figure, mapping, text
 from harness.report.matrix_table import Table, sentence, table, tally
-from harness.report.page import TEMPLATES, command_line_of
+from harness.report.page import command_line_of
 from harness.report.settings import HEADINGS, in_words
+from harness.report.templating import template
 from harness.rundir import write_text
 from harness.settings_difference import Change, differences
 
@@ -29,17 +30,7 @@ def render(data: dict[str, Any], worst: str) -> str:
 
 @functools.cache
 def _template() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=figure, spoken=lambda spec: spec.replace("==", " "))
-    return environment.get_template("matrix.html.j2")
+    return template("matrix.html.j2", figure=figure, spoken=lambda spec: spec.replace("==", " "))
 
 
 def _content(data: dict[str, Any], worst: str) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from typing import Any
 from harness.report import facts as reading
 from harness.report import pictures, words
 from harness.report.facts import NOT_MEASURED, Facts, count, figure, integer, mapping, number, shortened, size, text
+from harness.report.templating import template
 from harness.rundir import write_text
 
 PAGE_LIMIT_BYTES = 500_000
-TEMPLATES = Path(__file__).parent / "templates"
 WIDTHS = {"wide": 800, "narrow": 350}
 CLIENT_KEYS = ("role", "spec", "client_version", "librdkafka", "python", "packages", "api", "settings", "given")
 SECRET_WORDS = ("password", "secret", "token", "key.pem", "jaas")
@@ -67,20 +67,10 @@ def render(facts: Facts) -> str:
 
 @functools.cache
 def _template() -> Any:
-    # Imported here: `harness --help` must not wait for it.
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        count=count, figure=figure, size=size, plain=text, label=words.label, meaning=words.meaning, number=number
-    )
-    return environment.get_template("page.html.j2")
+    return template(
+        "page.html.j2",
+        count=count, figure=figure, size=size, plain=text, label=words.label, meaning=words.meaning, number=number,
+    )  # fmt: skip
 
 
 def _content(facts: Facts, limits: Limits) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
+from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, EXITS_BY_SEVERITY, SEVERITY
 
-SEVERITY = ("PASS", "UNKNOWN", "FAIL")
 COMMIT_MODE = "commit mode"
 WORDS = {
     ("PASS", "PASS"): "safe",
@@ -78,4 +77,4 @@ class Compared:
 
 def worst(exit_codes: list[int]) -> int:
     """By the one severity order; nothing at all proves nothing."""
-    return max(exit_codes, key=(EXIT_PASS, EXIT_UNKNOWN, EXIT_FAIL).index, default=EXIT_UNKNOWN)
+    return max(exit_codes, key=EXITS_BY_SEVERITY.index, default=EXIT_UNKNOWN)

@@ -5,10 +5,8 @@ results/<UTC time>-upgrade-<id>/
     runs/           the folders of the runs
 """
 
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ from harness.broker.base import refuse_unavailable
 from harness.clients.envs import prepare
 from harness.errors import EXIT_PASS, EXIT_UNKNOWN, HarnessError, UsageError
 from harness.outcome import judge_run, report_run
+from harness.report.facts import one_line
 from harness.report.progress import Progress
-from harness.rundir import disk_error, write_json
+from harness.rundir import disk_error, new_path, write_json
 from harness.scenario import Scenario, load
 from harness.settings_difference import Change as SettingChange
 from harness.settings_difference import ask, differences
@@ -147,7 +146,7 @@ def _loaded(path: Path, side: Side) -> Scenario | None:
     try:
         return load(path, {"client": side.spec})
     except UsageError as error:
-        side.add("UNKNOWN", f"cannot be asked this: {' '.join(error.what.split())[:300]}", [], None)
+        side.add("UNKNOWN", f"cannot be asked this: {one_line(error.what)[:300]}", [], None)
         return None
 
 
@@ -188,7 +187,7 @@ def _run(bed: Bed, side: Side, scenario: Scenario, number: int) -> None:
     except HarnessError as error:
         if error.slug in ENDS_IT:
             raise
-        side.add("UNKNOWN", f"could not be run: [{error.slug}] {' '.join(error.what.split())[:300]}", [], None)
+        side.add("UNKNOWN", f"could not be run: [{error.slug}] {one_line(error.what)[:300]}", [], None)
         return
     side.add(verdict["verdict"], outcome_of(verdict, set())[1], verdict.get("blamed", []), run.path.name)
 
@@ -211,8 +210,7 @@ def settings_changed(change: Change, say: Callable[[str], None]) -> list[Setting
 
 
 def _folder(results: Path) -> Path:
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = results / f"{now}-upgrade-{secrets.token_hex(2)}"
+    path = new_path(results, "upgrade")
     try:
         (path / "runs").mkdir(parents=True)
     except OSError as error:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
+from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, EXITS_BY_SEVERITY
 from harness.report.settings import in_words
-from harness.upgrading.judging import Compared
 from harness.upgrading.run import ClientReport, Report
 
 BUGS = {"comes": "comes with it", "stays": "stays", "goes": "is mended"}
@@ -45,7 +44,7 @@ def _why(report: Report) -> str:
 
 def _client(client: ClientReport) -> Iterator[str]:
     yield str(client.change)
-    for one in sorted(client.scenarios, key=lambda each: -_rank(each)):
+    for one in sorted(client.scenarios, key=lambda each: -EXITS_BY_SEVERITY.index(each.exit_code)):
         yield f"  {one.scenario}: {one.word}"
         if one.word != "safe":
             yield f"      {one.baseline}"
@@ -58,10 +57,6 @@ def _client(client: ClientReport) -> Iterator[str]:
     for setting in client.settings:
         word = "" if setting.kind == "changed" else f"{setting.kind}: "
         yield f"      {word}{_short(in_words(setting))}"
-
-
-def _rank(one: Compared) -> int:
-    return (EXIT_PASS, EXIT_UNKNOWN, EXIT_FAIL).index(one.exit_code)
 
 
 def _short(text: str) -> str:

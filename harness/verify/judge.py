@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.columns import ABORTED, NO_OFFSET, NO_PRODUCER, Rows, chosen
-from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
 from harness.history import History, PartitionRows
 from harness.verify.accounting import Accounts, partition_account
 from harness.verify.commits import at_risk, lost_commits
@@ -41,9 +40,6 @@ from harness.verify.transactions import (
     unsure_numbers,
     visible_though_aborted,
 )
-
-SEVERITY = ("PASS", "UNKNOWN", "FAIL")
-EXIT_CODES = {"PASS": EXIT_PASS, "UNKNOWN": EXIT_UNKNOWN, "FAIL": EXIT_FAIL}
 
 FORBIDDEN = frozenset(
     {

@@ -47,8 +47,8 @@ def changes(before: Pins, after: Pins) -> list[Change]:
 def scenarios_for(change: Change, chosen: tuple[str, ...]) -> list[Path]:
     """The shipped scenarios of that library, or those that the user chose, by name, pattern or path.
 
-    By default left out are those of speed and latency, and those in which the application's own commits lose messages. Raises
-    UsageError `no-scenario` where a word of the user's means nothing.
+    By default left out are those of speed and latency, and those in which the application's own commits lose messages.
+    Raises UsageError `no-scenario` where a word of the user's means nothing.
     """
     by_name = {name_of(path): path for path in shipped()}
     if not chosen:

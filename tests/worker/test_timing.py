@@ -120,11 +120,14 @@ def test_times_say_nothing_of_what_was_processed(tmp_path: Path) -> None:
 
 def test_the_kernel_counts_what_connections_carry() -> None:
     before = traffic() or {"connections": 0, "bytes_received": 0, "bytes_sent": 0}
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname()) as one, server.accept()[0] as other:
-            one.sendall(b"x" * 1000)
-            assert len(other.recv(1000, socket.MSG_WAITALL)) == 1000
-            now = traffic()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as one,
+        server.accept()[0] as other,
+    ):
+        one.sendall(b"x" * 1000)
+        assert len(other.recv(1000, socket.MSG_WAITALL)) == 1000
+        now = traffic()
     assert now is not None
     assert now["connections"] - before["connections"] == 2
     assert now["bytes_received"] - before["bytes_received"] == 1000

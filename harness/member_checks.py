@@ -195,6 +195,7 @@ def _fault(get: Lookup) -> Iterator[Finding]:
             yield from deletion(get, path)
         elif kinds[0] == "network":
             yield from _network(get, path)
+            yield from broker_checks.network(get, path)
         elif kinds[0] == "rebalance":
             yield from _passing(get, path)
         elif kinds[0] in OF_THE_BROKER:
@@ -343,4 +344,4 @@ def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, kind), "the planted client makes its own faults; leave `planted` or this out")
 
 
-CHECKS = (_members, _words, _fault, _names_of_clients, broker_checks.nodes)
+CHECKS = (_members, _words, _fault, _names_of_clients, broker_checks.nodes, broker_checks.strange)

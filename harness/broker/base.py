@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.broker.proxy import Proxy
+from harness.connection import Connection as Connection
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.broker.external import External
     from harness.broker.outage import Outage
 
 Progress = Callable[[str], None]
-Connection = dict[str, str | None]
 
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
@@ -53,11 +54,11 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
     def connection(self, security: str) -> Connection:
-        """How a client reaches it: bootstrap, security, and paths of ca, cert, key (None for plaintext)."""
+        """How a client reaches it."""
         ...
 
     def own_connection(self) -> Connection:
-        """How the harness itself reaches it, in plaintext: never through the proxy."""
+        """How the harness itself reaches it, over TLS as well as not: never through the proxy."""
         ...
 
     @property
@@ -98,27 +99,39 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
 
-def refuse_unavailable(settings: BrokerSettings) -> None:
+def refuse_unavailable(settings: BrokerSettings, external: "External | None" = None) -> None:
     """Raise UsageError for a backend that cannot be used, before anything is made for the run."""
-    if settings.backend in ("auto", "embedded"):
+    if settings.backend in ("auto", "embedded") or (settings.backend == "external" and external is not None):
         return
     remedy = {
-        "docker": "Use embedded, which runs the same Kafka without Docker.",
-        "external": "Use embedded; pointing the harness at a cluster of yours comes later.",
+        "docker": ("is not available in this version", "Use embedded, which runs the same Kafka without Docker."),
+        "external": ("of which broker?", "`harness run` with --bootstrap or --properties, or HARNESS_BOOTSTRAP."),
     }
     if settings.backend in remedy:
-        what = f"broker.backend: {settings.backend} is not available in this version"
-        raise UsageError("broker-backend", what, remedy[settings.backend])
+        why, hint = remedy[settings.backend]
+        raise UsageError("broker-backend", f"broker.backend: {settings.backend} {why}", hint)
     what = f"broker.backend: {settings.backend!r} is not one of {', '.join(BACKENDS)}"
     raise UsageError("broker-backend", what, "Use embedded.")
 
 
-def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, proxied: bool = False) -> Broker:
+def open_broker(
+    settings: BrokerSettings,
+    *,
+    run_log: Path,
+    progress: Progress,
+    proxied: bool = False,
+    external: "External | None" = None,
+) -> Broker:
     """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log.
 
-    proxied: clients reach it through a proxy, for faults of the network.
+    proxied: clients reach it through a proxy, for faults of the network. external: where a broker of the user's is.
     """
-    refuse_unavailable(settings)
+    refuse_unavailable(settings, external)
+    if settings.backend == "external":
+        from harness.broker.external import ExternalBroker
+
+        assert external is not None
+        return ExternalBroker(external, progress=progress)
     from harness.broker.embedded import EmbeddedBroker
 
     return EmbeddedBroker(

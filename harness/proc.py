@@ -83,6 +83,19 @@ def stop(process: subprocess.Popen[bytes], *, grace_s: float) -> int:
     return process.wait()
 
 
+def birth(pid: int) -> str | None:
+    """When a process began, as its system tells it: with the pid its name for ever. None: there is no such process."""
+    try:
+        # Behind the command's name, which may hold anything, the 20th field: clock ticks since the machine started.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    if sys.platform == "linux":
+        return None
+    asked = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or None
+
+
 def last_lines(path: Path, count: int = 12) -> str:
     """The end of a log, for an error message."""
     if not path.is_file():

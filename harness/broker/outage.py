@@ -6,10 +6,11 @@ may listen on its ports any more.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from harness import proc
-from harness.broker.node import Node, how_it_ended
+from harness.broker.node import AnyNode, how_it_ended
 
 STOP_GRACE_S = 60
 """An orderly stop hands leadership over before it ends; on a busy machine that takes long."""
@@ -19,7 +20,7 @@ REFUSES_S = 5
 class Outage:
     """One outage of one node. Times are of time.monotonic(), None where it has not come to that."""
 
-    def __init__(self, node: Node, *, kill: bool, back_after_s: float | None) -> None:
+    def __init__(self, node: AnyNode, *, kill: bool, back_after_s: float | None) -> None:
         self.node = node
         self.kill = kill
         self.back_after_s = back_after_s
@@ -65,7 +66,7 @@ class Outage:
         if self._given_up:
             return
         node.launch()
-        self._await(lambda: node.ended() or node.serves(), node.build.start_timeout_s)
+        self._await(lambda: node.ended() or node.serves(), node.start_timeout_s)
         if self._given_up:
             return
         if node.ended():
@@ -77,3 +78,53 @@ class Outage:
 
     def _await(self, condition: Callable[[], bool], timeout_s: float) -> None:
         proc.wait_until(lambda: self._given_up or condition(), timeout_s=timeout_s, poll_s=0.1)
+
+
+class Outages:
+    """Those of one broker, one at a time: the other nodes could not go on without the second."""
+
+    def __init__(self) -> None:
+        self.all: list[Outage] = []
+        self._threads: ThreadPoolExecutor | None = None
+        self._playing: list[Future[None]] = []
+
+    @property
+    def lasting(self) -> list[Outage]:
+        return [outage for outage in self.all if outage.lasts]
+
+    def begin(self, node: AnyNode, *, kill: bool, back_after_s: float | None) -> Outage:
+        """End a node, in order or by SIGKILL; so long after it is down it is started again, None: never.
+
+        Returns at once.
+        """
+        assert not self.lasting, "one at a time"
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(1, "outage")
+        outage = Outage(node, kill=kill, back_after_s=back_after_s)
+        self.all.append(outage)
+        self._playing.append(self._threads.submit(outage.play))
+        return outage
+
+    def restore(self) -> None:
+        """A node that was down for good comes back too. What goes wrong `trouble` tells."""
+        for outage in self.lasting:
+            outage.bring_back()
+        wait(self._playing)
+
+    def give_up(self) -> None:
+        """The broker ends: no node is started any more."""
+        for outage in self.all:
+            outage.give_up()
+        wait(self._playing)
+
+    def close(self) -> None:
+        """Once the nodes are gone, which must not outlive the thread (see proc.start)."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    def trouble(self, nodes: Iterable[AnyNode]) -> str | None:
+        """What is wrong with these nodes; that one is down on purpose is not."""
+        trouble = next((outage.trouble for outage in self.all if outage.trouble), None)
+        away = {outage.node.number for outage in self.lasting}
+        told = (node.trouble() for node in nodes if node.number not in away)
+        return trouble or next((what for what in told if what is not None), None)

@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from harness.broker.base import Connection
+from harness.connection import Connection, confluent_settings, hidden, kafka_python_settings
 from harness.errors import HarnessError
 
 TIMEOUT_S = 15.0
@@ -385,34 +385,6 @@ class Admin:
     def _error(self, doing: str, why: str, kind: type[HarnessError] = HarnessError) -> HarnessError:
         return kind(
             "broker-refused",
-            f"{self.connection['bootstrap']}: {doing}: {why}",
+            f"{self.connection['bootstrap']}: {doing}: {hidden(why, self.connection)}",
             "See the broker's log in the run's folder (logs/broker*.log).",
         )
-
-
-def confluent_settings(connection: Connection) -> dict[str, Any]:
-    """librdkafka's names for a connection."""
-    settings: dict[str, Any] = {"bootstrap.servers": connection["bootstrap"]}
-    if connection["security"] == "mutual_tls":
-        settings |= {
-            "security.protocol": "ssl",
-            "ssl.ca.location": connection["ca"],
-            "ssl.certificate.location": connection["cert"],
-            "ssl.key.location": connection["key"],
-            "ssl.endpoint.identification.algorithm": "https",
-        }
-    return {key: value for key, value in settings.items() if value is not None}
-
-
-def kafka_python_settings(connection: Connection) -> dict[str, Any]:
-    """kafka-python's names for a connection."""
-    settings: dict[str, Any] = {"bootstrap_servers": connection["bootstrap"]}
-    if connection["security"] == "mutual_tls":
-        settings |= {
-            "security_protocol": "SSL",
-            "ssl_cafile": connection["ca"],
-            "ssl_certfile": connection["cert"],
-            "ssl_keyfile": connection["key"],
-            "ssl_check_hostname": True,
-        }
-    return {key: value for key, value in settings.items() if value is not None}

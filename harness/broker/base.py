@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.broker.proxy import Proxy
+from harness.connection import Connection as Connection
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.broker.outage import Outage
 
 Progress = Callable[[str], None]
-Connection = dict[str, str | None]
 
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
@@ -53,11 +53,11 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
     def connection(self, security: str) -> Connection:
-        """How a client reaches it: bootstrap, security, and paths of ca, cert, key (None for plaintext)."""
+        """How a client reaches it."""
         ...
 
     def own_connection(self) -> Connection:
-        """How the harness itself reaches it, in plaintext: never through the proxy."""
+        """How the harness itself reaches it, over TLS as well as not: never through the proxy."""
         ...
 
     @property

@@ -14,11 +14,12 @@ from typing import Any, Self
 
 from harness import proc
 from harness.broker import jars, tls
-from harness.broker.base import ABILITIES, SECURITIES, Connection, Progress
+from harness.broker.base import ABILITIES, SECURITIES, Progress
 from harness.broker.node import JVM_FLAGS, Build, Node, free_ports, left_s
 from harness.broker.outage import Outage, Outages
 from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
+from harness.connection import Connection, plaintext
 from harness.rundir import disk_error
 
 START_ATTEMPTS = 3
@@ -142,7 +143,7 @@ class EmbeddedBroker:
         assert self._material is not None, "not started"
         bootstrap = self._bootstrap(security)
         if security == "plaintext":
-            return _plaintext(bootstrap)
+            return plaintext(bootstrap)
         return {
             "bootstrap": bootstrap,
             "security": security,
@@ -152,7 +153,7 @@ class EmbeddedBroker:
         }
 
     def own_connection(self) -> Connection:
-        return _plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
+        return plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
 
     def _bootstrap(self, listener: str) -> str:
         """Every node; behind a proxy, the ports of the proxy that leads to it."""
@@ -317,7 +318,3 @@ def remove_orphans(temp: Path) -> None:
 def _before(number: int, security: str) -> str:
     """The proxy's name for what stands before a node's listener."""
     return f"{number} {security}"
-
-
-def _plaintext(bootstrap: str) -> Connection:
-    return {"bootstrap": bootstrap, "security": "plaintext", "ca": None, "cert": None, "key": None}

@@ -46,6 +46,17 @@ def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")
 
 
+def network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
+    """Whether a proxy can stand before what the clients talk to."""
+    backend, key = get(*BACKEND), (*path, "network")
+    if "proxy" not in _abilities(get):
+        what = f"a broker of the backend {backend} cannot stand behind a proxy; embedded can"
+        yield Finding(key, what, also=(BACKEND,))
+    elif backend == "docker" and get("security") == "plaintext":
+        what = "a proxy stands before the TLS port alone of a broker of the backend docker: security: mutual_tls, or "
+        yield Finding(key, what + "embedded", also=(BACKEND, ("security",)))
+
+
 def _node(key: KeyPath, target: Any, count: int | None) -> Iterator[Finding]:
     if isinstance(target, int) and not isinstance(target, bool):
         if count is not None and not 1 <= target <= count:

@@ -56,7 +56,7 @@ def main_group() -> None:
 @click.option("--messages", type=int, metavar="N", help="Produce N messages instead.")
 @click.option("--size", "size_bytes", type=int, metavar="B", help="Make each value B bytes long instead.")
 @click.option("--partitions", type=int, metavar="N", help="Give the topic N partitions instead.")
-@click.option("--broker", metavar="BACKEND", help="Run on this broker: embedded (the default).")
+@click.option("--broker", metavar="BACKEND", help="Run on this broker: embedded (the default) or docker.")
 @click.option("--seed", type=int, metavar="N", help="Draw everything random from N instead.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N",
               help="Run N times, the seed going up by one each time; the worst verdict counts.")  # fmt: skip

@@ -195,6 +195,7 @@ def _fault(get: Lookup) -> Iterator[Finding]:
             yield from deletion(get, path)
         elif kinds[0] == "network":
             yield from _network(get, path)
+            yield from broker_checks.network(get, path)
         elif kinds[0] == "rebalance":
             yield from _passing(get, path)
         elif kinds[0] in OF_THE_BROKER:

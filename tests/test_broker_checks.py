@@ -13,8 +13,15 @@ THREE = "broker: {nodes: 3}\n"
 
 WRONG = {
     "broker: {nodes: 2}": ["6:10: broker.nodes: 2 is none of 1, 3"],
-    "broker: {nodes: 3, backend: docker}": [
-        "6:10: broker.nodes: a broker of the backend docker has the nodes that it has; leave it out, or use embedded",
+    "broker: {nodes: 3, backend: external}": [
+        "6:10: broker.nodes: a broker of the backend external has the nodes that it has; leave it out, or use embedded",
+    ],
+    "broker: {backend: external}\nfaults: [{network: {cut: true}, when: {s: 1}}]": [
+        "7:11: faults[0].network: a broker of the backend external cannot stand behind a proxy; embedded can",
+    ],
+    "security: plaintext\nbroker: {backend: docker}\nfaults: [{network: {cut: true}, when: {s: 1}}]": [
+        "8:11: faults[0].network: a proxy stands before the TLS port alone of a broker of the backend docker: "
+        "security: mutual_tls, or embedded",
     ],
     "faults: [{restart_broker: 2, when: {s: 1}}]": [
         "6:11: faults[0].restart_broker: there is no node 2; there is 1",

@@ -14,6 +14,8 @@ from harness.connection import Connection as Connection
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.broker.compose import ComposeBroker
+    from harness.broker.embedded import EmbeddedBroker
     from harness.broker.outage import Outage
 
 Progress = Callable[[str], None]
@@ -22,7 +24,7 @@ BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
 ABILITIES: Mapping[str, frozenset[str]] = {
     "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
-    "docker": frozenset(),
+    "docker": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
     "external": frozenset(),
 }
 """What a backend can do beyond running: have three nodes, end a node in order or by force, tell which requests a node
@@ -99,11 +101,18 @@ class Broker(AbstractContextManager["Broker"], Protocol):
 
 
 def refuse_unavailable(settings: BrokerSettings) -> None:
-    """Raise UsageError for a backend that cannot be used, before anything is made for the run."""
+    """Raise UsageError for a backend that cannot be used, before anything is made for the run.
+
+    HarnessError where Docker is what cannot be used.
+    """
     if settings.backend in ("auto", "embedded"):
         return
+    if settings.backend == "docker":
+        from harness.broker import engine
+
+        engine.require()
+        return
     remedy = {
-        "docker": "Use embedded, which runs the same Kafka without Docker.",
         "external": "Use embedded; pointing the harness at a cluster of yours comes later.",
     }
     if settings.backend in remedy:
@@ -119,9 +128,12 @@ def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, 
     proxied: clients reach it through a proxy, for faults of the network.
     """
     refuse_unavailable(settings)
-    from harness.broker.embedded import EmbeddedBroker
-
-    return EmbeddedBroker(
+    made: type[EmbeddedBroker | ComposeBroker]
+    if settings.backend == "docker":
+        from harness.broker.compose import ComposeBroker as made
+    else:
+        from harness.broker.embedded import EmbeddedBroker as made
+    return made(
         kafka=settings.kafka,
         nodes=settings.nodes,
         heap_mb=settings.heap_mb,

@@ -4,9 +4,11 @@ What cannot be done is told in words. Commands run in a session of their own: th
 which then cleans up, and not the command in the middle of its work.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -40,21 +42,29 @@ def docker(
 ) -> "subprocess.CompletedProcess[bytes]":
     """One command to its end, whatever that is. Raises HarnessError where none could be run, or it did not end."""
     try:
-        return subprocess.run(
+        process = subprocess.Popen(
             ["docker", *args],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
         )
     except FileNotFoundError:
         raise no_docker("there is no `docker` in PATH") from None
-    except subprocess.TimeoutExpired:
+    try:
+        out, err = process.communicate(timeout=timeout_s)
+    except BaseException as error:
+        # Compose is a child of `docker`: it would go on without it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
         what = f"docker {args[0]} did not come to an end within {timeout_s:g} s"
         raise HarnessError("docker-engine", what, f"See whether `docker info` answers, {USE_EMBEDDED}.") from None
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def told(*args: str, timeout_s: float = ASK_S) -> str:
@@ -73,11 +83,13 @@ def words(stderr: bytes) -> str:
 
 
 def no_docker(why: str) -> HarnessError:
-    return HarnessError("no-docker", f"Docker cannot be used: {why}", f"Install Docker and its compose, {USE_EMBEDDED}.")
+    return HarnessError(
+        "no-docker", f"Docker cannot be used: {why}", f"Install Docker and its compose, {USE_EMBEDDED}."
+    )
 
 
 def require() -> str:
-    """Raise HarnessError unless there is Docker, its compose, and an engine that answers. Returns the engine's version."""
+    """Raise HarnessError unless there is Docker, its compose, and an engine that answers. Returns its version."""
     if shutil.which("docker") is None:
         raise no_docker("there is no `docker` in PATH")
     if docker("compose", "version").returncode != 0:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from harness import proc
 from harness.broker.node import AnyNode, how_it_ended
+from harness.errors import HarnessError
 
 STOP_GRACE_S = 60
 """An orderly stop hands leadership over before it ends; on a busy machine that takes long."""
@@ -55,6 +56,12 @@ class Outage:
 
     def play(self) -> None:
         """From its end to its new start; blocks. The thread must outlive the node's process (see proc.start)."""
+        try:
+            self._play()
+        except HarnessError as error:  # what runs the node did not do what it was asked
+            self.trouble = error.what
+
+    def _play(self) -> None:
         node = self.node
         status = node.kill() if self.kill else node.stop(STOP_GRACE_S)
         self.ended = how_it_ended(status or 0)

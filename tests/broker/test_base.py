@@ -26,7 +26,6 @@ def test_embedded_is_the_default_and_starts_nothing_yet(backend: str, tmp_path: 
 @pytest.mark.parametrize(
     ("backend", "what"),
     [
-        ("docker", "broker.backend: docker is not available in this version"),
         ("external", "broker.backend: external is not available in this version"),
         ("dokcer", "broker.backend: 'dokcer' is not one of auto, embedded, docker, external"),
     ],

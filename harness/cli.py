@@ -13,6 +13,7 @@ import click
 
 from harness import __version__
 from harness.cli_bisect import bisect
+from harness.cli_broker import broker
 from harness.cli_matrix import matrix, settings
 from harness.cli_upgrade import upgrade
 from harness.errors import (
@@ -346,7 +347,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade):
+for command in (matrix, settings, bisect, upgrade, broker):
     main_group.add_command(command)
 
 

@@ -104,4 +104,5 @@ def _disk(what: str, folder: Path) -> Symptom:
 
 def _docker() -> Symptom:
     found = shutil.which("docker")
-    return Symptom("Docker", "ok", f"{found}, for --broker docker" if found else "not here, not needed: Kafka runs on the JVM")
+    told = f"{found}, for --broker docker" if found else "not here, not needed: Kafka runs on the JVM"
+    return Symptom("Docker", "ok", told)

@@ -84,10 +84,11 @@ def stop(process: subprocess.Popen[bytes], *, grace_s: float) -> int:
 
 
 def birth(pid: int) -> str | None:
-    """When a process began, as its system tells it: with the pid its name for ever. None: there is no such process."""
+    """When a process began, as its system tells it: with the pid its name for ever. None: no such process runs."""
     try:
-        # Behind the command's name, which may hold anything, the 20th field: clock ticks since the machine started.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        # Behind the command's name, which may hold anything: its state first, and its start as the 20th.
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if told[0] == "Z" else told[19]
     except (OSError, IndexError):
         pass
     if sys.platform == "linux":

@@ -8,7 +8,13 @@ from harness.fault_models import NODES
 from harness.scenario_file import KeyPath, near
 from harness.scenario_findings import Finding, Lookup, described
 
-NEEDS = {"restart_broker": "restart", "kill_broker": "kill", "move_leader": "requests", "move_coordinator": "requests"}
+NEEDS = {
+    "restart_broker": "restart",
+    "kill_broker": "kill",
+    "pause_broker": "pause",
+    "move_leader": "requests",
+    "move_coordinator": "requests",
+}
 """The ability that a fault needs."""
 BACKEND = ("broker", "backend")
 
@@ -28,7 +34,7 @@ def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     if ability not in _abilities(get):
         does = "tell what clients ask of a node" if ability == "requests" else f"{ability} a node"
         yield Finding(key, f"a broker of the backend {get(*BACKEND)} cannot {does}; embedded can", also=(BACKEND,))
-    if kind in ("restart_broker", "kill_broker"):
+    if kind in ("restart_broker", "kill_broker", "pause_broker"):
         yield from _node(key, target, count)
     elif kind == "move_coordinator" and target is False:
         yield Finding(key, "true, or another kind of fault")

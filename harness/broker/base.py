@@ -23,12 +23,12 @@ Progress = Callable[[str], None]
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
 ABILITIES: Mapping[str, frozenset[str]] = {
-    "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
-    "docker": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
+    "embedded": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy"}),
+    "docker": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy"}),
     "external": frozenset(),
 }
-"""What a backend can do beyond running: have three nodes, end a node in order or by force, tell which requests a node
-has answered, stand behind a proxy."""
+"""What a backend can do beyond running: have three nodes, end a node in order or by force, let one stand still, tell
+which requests it has answered, stand behind a proxy."""
 
 
 class BrokerSettings(Protocol):
@@ -84,6 +84,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
 
     def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> "Outage":
         """End the node of this number, the first is 1; abilities `restart` and `kill`."""
+        ...
+
+    def pause(self, number: int, *, for_s: float) -> "Outage":
+        """Let the node of this number stand still for so long; ability `pause`."""
         ...
 
     def restore(self) -> None:

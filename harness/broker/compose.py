@@ -280,6 +280,9 @@ class ComposeBroker:
     def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> Outage:
         return self._outages.begin(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
 
+    def pause(self, number: int, *, for_s: float) -> Outage:
+        return self._outages.pause(self.nodes[number - 1], for_s=for_s)
+
     def restore(self) -> None:
         self._outages.restore()
 

@@ -1,7 +1,5 @@
 """One node of a Kafka in Docker: its container, whose log goes into the run's folder as it is written."""
 
-import socket
-import struct
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -9,11 +7,9 @@ from pathlib import Path
 
 from harness import proc
 from harness.broker import engine
-from harness.broker.node import CONNECT_S, STOP_GRACE_S, AnyNode, accepts
-from harness.broker.properties import HOST
+from harness.broker.node import STOP_GRACE_S, AnyNode, accepts, answers
 from harness.errors import HarnessError
 
-API_VERSIONS, NUMBER = 18, 7
 ENDING_LOOKS, ENDING_LOOK_S = 10, 0.1
 
 
@@ -63,6 +59,15 @@ class Container(AnyNode):
         engine.docker("kill", "--signal", "KILL", self.id)  # it may have ended by itself
         return self._wait()
 
+    def pause(self) -> None:
+        engine.told("pause", self.id)
+
+    def resume(self) -> None:
+        engine.told("unpause", self.id)
+
+    def paused(self) -> bool:
+        return engine.state(self.id).paused
+
     def _wait(self) -> int:
         """Until it has ended, and its log was told to the end."""
         if not proc.wait_until(self.ended, timeout_s=engine.ASK_S):
@@ -96,15 +101,3 @@ class Container(AnyNode):
         """Kafka answers a question. That somebody accepts is not enough: Docker's own proxy does, for a node that is
         only about to start."""
         return answers(self.ports["plaintext"]) and accepts(self.ports["mutual_tls"])
-
-
-def answers(port: int) -> bool:
-    """Whether a Kafka there tells which requests it knows, which it does only once it is up."""
-    body = struct.pack(">hhih", API_VERSIONS, 0, NUMBER, -1)  # version 0, no client id
-    try:
-        with socket.create_connection((HOST, port), timeout=CONNECT_S) as channel:
-            channel.sendall(struct.pack(">i", len(body)) + body)
-            told = channel.recv(8)
-    except OSError:
-        return False
-    return len(told) == 8 and told[4:] == struct.pack(">i", NUMBER)

@@ -10,7 +10,9 @@ import random
 import re
 import signal
 import socket
+import struct
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ STOP_GRACE_S = 15
 CLUSTER_ID = "harness-harness-harnes"  # must be 16 bytes in URL-safe base64
 READY_LINE = b"Kafka Server started"
 CONNECT_S = 1
+API_VERSIONS, NUMBER = 18, 7
 LOWEST_PORT = 10_000
 OUTGOING_FROM = 32_768
 """Linux's own default, where it cannot be read."""
@@ -76,6 +79,18 @@ class AnyNode:
         """SIGKILL, and no warning before it. Returns its exit status."""
         raise NotImplementedError
 
+    def pause(self) -> None:
+        """Let it stand still, as in a long collection of garbage; its connections stay open."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Let it go on; harmless where it does."""
+        raise NotImplementedError
+
+    def paused(self) -> bool:
+        """Whether its system says that it stands still."""
+        raise NotImplementedError
+
     def status(self) -> int | None:
         """How it ended, negative: by which signal; None: it runs. Only of one that was started."""
         raise NotImplementedError
@@ -96,6 +111,10 @@ class AnyNode:
     def refuses(self) -> bool:
         """Whether nobody listens on any port of it that clients are told of."""
         return not any(accepts(self.ports[security]) for security in SECURITIES)
+
+    def answers(self) -> bool:
+        """Whether it answers a question within CONNECT_S."""
+        return answers(self.ports["plaintext"])
 
     def port_was_taken(self) -> bool:
         return b"Address already in use" in self.logged()
@@ -205,10 +224,26 @@ class Node(AnyNode):
             raise
 
     def kill(self) -> int:
+        self._signal(signal.SIGKILL)
+        assert self.process is not None
+        return self.process.wait()
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None, "not started"
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.wait()
+            os.killpg(self.process.pid, number)
+
+    def paused(self) -> bool:
+        assert self.process is not None, "not started"
+        if sys.platform != "linux":
+            return True  # that it answers nothing has to do
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def started(self) -> bool:
         return self.process is not None
@@ -228,6 +263,18 @@ def accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def answers(port: int) -> bool:
+    """Whether a Kafka there tells which requests it knows, which it does only once it is up."""
+    body = struct.pack(">hhih", API_VERSIONS, 0, NUMBER, -1)  # version 0, no client id
+    try:
+        with socket.create_connection((HOST, port), timeout=CONNECT_S) as channel:
+            channel.sendall(struct.pack(">i", len(body)) + body)
+            told = channel.recv(8)
+    except OSError:
+        return False
+    return len(told) == 8 and told[4:] == struct.pack(">i", NUMBER)
 
 
 def left_s(deadline: float) -> float:

@@ -1,7 +1,7 @@
 """A node that is taken down on purpose, and perhaps brought back, while others go on: in a thread of the broker's.
 
 Whoever asked for it watches `down_at` and `back_at`. That a node is down is not taken from its process alone: nobody
-may listen on its ports any more.
+may listen on its ports any more; one that is paused may answer nothing.
 """
 
 import threading
@@ -87,6 +87,36 @@ class Outage:
         proc.wait_until(lambda: self._given_up or condition(), timeout_s=timeout_s, poll_s=0.1)
 
 
+class Pause(Outage):
+    """A node that stands still for a while, and then goes on as if nothing had been."""
+
+    def __init__(self, node: AnyNode, *, for_s: float) -> None:
+        super().__init__(node, kill=False, back_after_s=for_s)
+
+    def _play(self) -> None:
+        node = self.node
+        node.pause()
+        self.ended = "was paused"
+        try:
+            # A question that was on its way then may still get its answer.
+            if not proc.wait_until(lambda: node.paused() and not node.answers(), timeout_s=REFUSES_S):
+                self.trouble = f"{node.name} was paused, and still answers"
+                return
+            self.down_at = time.monotonic()
+            self._enough.wait(self.back_after_s)
+        finally:
+            node.resume()
+        self._await(lambda: node.ended() or node.answers(), node.start_timeout_s)
+        if self._given_up:
+            return
+        if node.ended():
+            self.trouble = node.died("after its pause").what
+        elif not node.answers():
+            self.trouble = node.not_ready("silent after its pause").what
+        else:
+            self.back_at = time.monotonic()
+
+
 class Outages:
     """Those of one broker, one at a time: the other nodes could not go on without the second."""
 
@@ -104,10 +134,16 @@ class Outages:
 
         Returns at once.
         """
+        return self._begin(Outage(node, kill=kill, back_after_s=back_after_s))
+
+    def pause(self, node: AnyNode, *, for_s: float) -> Outage:
+        """Let a node stand still for so long. Returns at once."""
+        return self._begin(Pause(node, for_s=for_s))
+
+    def _begin(self, outage: Outage) -> Outage:
         assert not self.lasting, "one at a time"
         if self._threads is None:
             self._threads = ThreadPoolExecutor(1, "outage")
-        outage = Outage(node, kill=kill, back_after_s=back_after_s)
         self.all.append(outage)
         self._playing.append(self._threads.submit(outage.play))
         return outage

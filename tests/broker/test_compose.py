@@ -236,7 +236,7 @@ def test_it_is_what_a_scenario_of_that_backend_gets(docker: Docker, tmp_path: Pa
     broker = open_broker(asked, run_log=tmp_path / "broker.log", progress=print, proxied=True)
     assert isinstance(broker, ComposeBroker)
     assert (broker.size, broker.proxied) == (3, True)
-    assert broker.abilities == {"nodes", "restart", "kill", "requests", "proxy"}
+    assert broker.abilities == {"nodes", "restart", "kill", "pause", "requests", "proxy"}
     assert broker.alive() == "Kafka 4.3.1 has not been started"
     assert docker.asked("compose -f") == []
 

@@ -16,7 +16,9 @@ NEEDS = {
     "move_coordinator": "requests",
 }
 """The ability that a fault needs."""
-BACKEND = ("broker", "backend")
+BACKEND, KAFKA = ("broker", "backend"), ("broker", "kafka")
+OLD = ("0.", "1.", "2.", "3.")
+"""Releases whose logs are set up in another way than docker-compose.ssl.yml says."""
 
 
 def nodes(get: Lookup) -> Iterator[Finding]:
@@ -34,6 +36,9 @@ def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     if ability not in _abilities(get):
         does = "tell what clients ask of a node" if ability == "requests" else f"{ability} a node"
         yield Finding(key, f"a broker of the backend {get(*BACKEND)} cannot {does}; embedded can", also=(BACKEND,))
+    elif ability == "requests" and get(*BACKEND) == "docker" and (get(*KAFKA) or "4").startswith(OLD):
+        what = "before Kafka 4.0 a broker of the backend docker does not tell what clients ask of a node; embedded does"
+        yield Finding(key, what, also=(BACKEND, KAFKA))
     if kind in ("restart_broker", "kill_broker", "pause_broker"):
         yield from _node(key, target, count)
     elif kind == "move_coordinator" and target is False:

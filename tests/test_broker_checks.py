@@ -48,6 +48,10 @@ WRONG = {
     "broker: {backend: external}\nfaults: [{restart_broker: 1, when: {s: 1}}]": [
         "7:11: faults[0].restart_broker: a broker of the backend external cannot restart a node; embedded can",
     ],
+    "broker: {nodes: 3, backend: docker, kafka: '3.9.1'}\nfaults: [{move_leader: true, when: {s: 1}}]": [
+        "7:11: faults[0].move_leader: before Kafka 4.0 a broker of the backend docker does not tell what clients ask "
+        "of a node; embedded does",
+    ],
     THREE + "faults: [{pause_broker: leader, when: {s: 1}}]": [
         "7:10: faults[0]: pause_broker needs `for_s`: how long it lasts",
     ],

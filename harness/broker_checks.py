@@ -27,6 +27,9 @@ def nodes(get: Lookup) -> Iterator[Finding]:
     if count is not None and count > 1 and "nodes" not in _abilities(get):
         what = f"a broker of the backend {get(*BACKEND)} has the nodes that it has; leave it out, or use embedded"
         yield Finding(("broker", "nodes"), what, also=(BACKEND,))
+    copies = get("topic", "replication")
+    if copies is not None and count is not None and copies > count and get(*BACKEND) != "external":
+        yield Finding(("topic", "replication"), f"there are no {copies} nodes; broker.nodes is {count}")
 
 
 def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
@@ -57,11 +60,26 @@ def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding(key, "the planted client makes its own faults; leave `planted` or this out")
 
 
+def strange(get: Lookup) -> Iterator[Finding]:
+    """What only a broker that the harness has set up itself can do; and how it is reached."""
+    if get(*BACKEND) != "external":
+        if get("security") in ("tls", "sasl_tls"):
+            what = "only a broker of the backend external is reached so; mutual_tls or plaintext"
+            yield Finding(("security",), what, also=(BACKEND,))
+        return
+    for key, wrong, does in (
+        (("topic", "compacted"), get("topic", "compacted") is not None, "be told to compact at once"),
+        (("consumer", "certificate"), get("consumer", "certificate") == "foreign", "be expected to refuse a client"),
+    ):
+        if wrong:
+            yield Finding(key, f"a broker of the backend external cannot {does}; embedded can", also=(BACKEND,))
+
+
 def network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
-    """Whether a proxy can stand before what the clients talk to."""
+    """Faults of the network need a proxy before the broker."""
     backend, key = get(*BACKEND), (*path, "network")
     if "proxy" not in _abilities(get):
-        what = f"a broker of the backend {backend} cannot stand behind a proxy; embedded can"
+        what = f"a broker of the backend {backend} has no proxy before it; embedded has one"
         yield Finding(key, what, also=(BACKEND,))
     elif backend == "docker" and get("security") == "plaintext":
         what = "a proxy stands before the TLS port alone of a broker of the backend docker: security: mutual_tls, or "

@@ -344,4 +344,4 @@ def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, kind), "the planted client makes its own faults; leave `planted` or this out")
 
 
-CHECKS = (_members, _words, _fault, _names_of_clients, broker_checks.nodes)
+CHECKS = (_members, _words, _fault, _names_of_clients, broker_checks.nodes, broker_checks.strange)

@@ -16,8 +16,9 @@ from typing import Any
 
 import harness
 from harness import outcome, stages
-from harness.broker.admin import TIMEOUT_S, Admin
+from harness.broker.admin import TIMEOUT_S
 from harness.broker.base import Broker, open_broker, refuse_unavailable
+from harness.broker.external import External, administrator
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
@@ -26,18 +27,21 @@ from harness.rundir import RunDir, write_text
 from harness.scenario import Scenario, dump
 
 
-def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, command: list[str]) -> RunDir:
+def run_scenario(
+    scenario: Scenario, *, results: Path, progress: Progress, command: list[str], external: External | None = None
+) -> RunDir:
     """Run a scenario to its verdict and reports. Returns the run's folder.
 
     1. Refuse what cannot be done, and make the run's folder; 2. the clients' environments; 3. the broker and the
     topic; 4. produce; 5. read the log independently; 6. consume, with restarts and a bounded drain; 7. make sure that
     the log has not changed since; 8. judge and report. Raises HarnessError; what was recorded until then is kept.
     """
-    refuse_unavailable(scenario.broker)
+    refuse_unavailable(scenario.broker, external)
     run = RunDir.create(results, scenario.name)
     with _kept(run), contextlib.ExitStack() as stack:
         write_text(run.path / "scenario.yaml", dump(scenario))
-        run.meta |= circumstances(scenario, command)
+        name = names_on(scenario, external, run)
+        run.meta |= circumstances(scenario, command, name)
         run.mark("started")
         clock = Clock(run, progress)
 
@@ -47,14 +51,16 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
 
         with clock.stage("broker start"):
             log, proxied = run.log("broker"), scenario.proxied
-            opened = open_broker(scenario.broker, run_log=log, progress=progress.say, proxied=proxied)
+            opened = open_broker(
+                scenario.broker, run_log=log, progress=progress.say, proxied=proxied, external=external
+            )
             broker = stack.enter_context(opened)
             run.meta["broker"] = described(broker)
         run.mark("broker_ready")
-        admin = stack.enter_context(Admin(broker.own_connection(), timeout_s=patience_s(scenario)))
+        admin = stack.enter_context(administrator(broker, scenario, timeout_s=patience_s(scenario)))
         pool = stack.enter_context(Pool())
         journal = stack.enter_context(Journal(run.events))
-        bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress)
+        bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress, topic=name, group=name)
 
         with clock.stage("produce"):
             stages.produce(bench, meanwhile=outcome.preload)
@@ -77,6 +83,13 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         run.mark("reported")
         outcome.note_times(run)
     return run
+
+
+def names_on(scenario: Scenario, external: External | None, run: RunDir) -> str:
+    """What the topic and the group of a run are called: on a broker of the user's, after the run."""
+    if scenario.broker.backend == "external" and external is not None:
+        return external.name(run.path.name)
+    return stages.GROUP
 
 
 class Clock:

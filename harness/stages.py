@@ -65,7 +65,8 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     compacted = scenario.topic.compacted
     settings = {name: _topic_setting(value) for name, value in scenario.topic.settings.items()}
     settings |= COMPACTION if compacted else {}
-    bench.admin.create_topic(bench.topic, partitions=scenario.partitions, config=settings)
+    copies = scenario.topic.replication or -1
+    bench.admin.create_topic(bench.topic, partitions=scenario.partitions, config=settings, replication=copies)
     env = bench.clients.producer
     config = _config(bench, env, role="produce", worker="p1") | {
         "settings": producer_settings(env.spec, defaults="equal", extra=scenario.producer.settings),
@@ -138,6 +139,7 @@ def _read(bench: Bench, name: str, ends: dict[int, tuple[int, int]], *, isolatio
 
 def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
     """Run the clients under test, as the scenario says, until they have read everything or deliver no more."""
+    bench.admin.claim_group(bench.group)
     members = members_of(bench, ends)
     judging = bench.run.meta["judging"]
     first = members[0].base["settings"]

@@ -16,9 +16,6 @@ WRONG = {
     "broker: {nodes: 3, backend: external}": [
         "6:10: broker.nodes: a broker of the backend external has the nodes that it has; leave it out, or use embedded",
     ],
-    "broker: {backend: external}\nfaults: [{network: {cut: true}, when: {s: 1}}]": [
-        "7:11: faults[0].network: a broker of the backend external cannot stand behind a proxy; embedded can",
-    ],
     "security: plaintext\nbroker: {backend: docker}\nfaults: [{network: {cut: true}, when: {s: 1}}]": [
         "8:11: faults[0].network: a proxy stands before the TLS port alone of a broker of the backend docker: "
         "security: mutual_tls, or embedded",
@@ -57,6 +54,22 @@ WRONG = {
     ],
     "broker: {backend: external}\nfaults: [{pause_broker: 1, for_s: 2, when: {s: 1}}]": [
         "7:11: faults[0].pause_broker: a broker of the backend external cannot pause a node; embedded can",
+    ],
+    "broker: {backend: external}\nfaults: [{network: {cut: true}, when: {s: 1}}]": [
+        "7:11: faults[0].network: a broker of the backend external has no proxy before it; embedded has one",
+    ],
+    "broker: {backend: external}\ntopic: {compacted: [0, 9]}": [
+        "7:9: topic.compacted: a broker of the backend external cannot be told to compact at once; embedded can",
+    ],
+    "broker: {backend: external}\nconsumer: {certificate: foreign}": [
+        "7:12: consumer.certificate: a broker of the backend external cannot be expected to refuse a client; embedded "
+        "can",
+    ],
+    "security: sasl_tls": [
+        "6:1: security: only a broker of the backend external is reached so; mutual_tls or plaintext",
+    ],
+    "topic: {replication: 3}": [
+        "6:9: topic.replication: there are no 3 nodes; broker.nodes is 1",
     ],
     "faults: [{move_leader: true, when: {s: 1}}]": [
         "6:11: faults[0].move_leader: there is no other node; broker.nodes: 3",

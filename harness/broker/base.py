@@ -16,6 +16,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.broker.compose import ComposeBroker
     from harness.broker.embedded import EmbeddedBroker
+    from harness.broker.external import External
     from harness.broker.outage import Outage
 
 Progress = Callable[[str], None]
@@ -104,12 +105,12 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
 
-def refuse_unavailable(settings: BrokerSettings) -> None:
+def refuse_unavailable(settings: BrokerSettings, external: "External | None" = None) -> None:
     """Raise UsageError for a backend that cannot be used, before anything is made for the run.
 
     HarnessError where Docker is what cannot be used.
     """
-    if settings.backend in ("auto", "embedded"):
+    if settings.backend in ("auto", "embedded") or (settings.backend == "external" and external is not None):
         return
     if settings.backend == "docker":
         from harness.broker import engine
@@ -117,21 +118,33 @@ def refuse_unavailable(settings: BrokerSettings) -> None:
         engine.require()
         return
     remedy = {
-        "external": "Use embedded; pointing the harness at a cluster of yours comes later.",
+        "external": ("of which broker?", "`harness run` with --bootstrap or --properties, or HARNESS_BOOTSTRAP."),
     }
     if settings.backend in remedy:
-        what = f"broker.backend: {settings.backend} is not available in this version"
-        raise UsageError("broker-backend", what, remedy[settings.backend])
+        why, hint = remedy[settings.backend]
+        raise UsageError("broker-backend", f"broker.backend: {settings.backend} {why}", hint)
     what = f"broker.backend: {settings.backend!r} is not one of {', '.join(BACKENDS)}"
     raise UsageError("broker-backend", what, "Use embedded.")
 
 
-def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, proxied: bool = False) -> Broker:
+def open_broker(
+    settings: BrokerSettings,
+    *,
+    run_log: Path,
+    progress: Progress,
+    proxied: bool = False,
+    external: "External | None" = None,
+) -> Broker:
     """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log.
 
-    proxied: clients reach it through a proxy, for faults of the network.
+    proxied: clients reach it through a proxy, for faults of the network. external: where a broker of the user's is.
     """
-    refuse_unavailable(settings)
+    refuse_unavailable(settings, external)
+    if settings.backend == "external":
+        from harness.broker.external import ExternalBroker
+
+        assert external is not None
+        return ExternalBroker(external, progress=progress)
     made: type[EmbeddedBroker | ComposeBroker]
     if settings.backend == "docker":
         from harness.broker.compose import ComposeBroker as made

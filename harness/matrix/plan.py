@@ -92,7 +92,8 @@ def _cells(asked: Asked) -> Iterator[Cell]:
     matrix = asked.matrix
     for number in range(matrix.repeat):
         for name, scenario in asked.scenarios.items():
-            for security in matrix.securities or [scenario.security]:
+            securities: list[str] = [*matrix.securities] or [scenario.security]
+            for security in securities:
                 for text in matrix.clients:
                     spec = parse_spec(text).pinned()
                     for api in _apis(matrix, scenario, spec):

@@ -43,8 +43,9 @@ class Consumer(ConsumerParts):
         self.shape = "messages" if self.api == "poll" else "batch"
         self.call = self.api
         settings = connecting.librdkafka(config["connection"])
-        # librdkafka demands the name of a group even of a consumer that belongs to none.
-        settings["group.id"] = self.group or "harness-%s" % config["worker"]
+        # librdkafka demands the name of a group even of a consumer that belongs to none. Who may use this topic's name
+        # may use names that begin with it.
+        settings["group.id"] = self.group or "%s-%s" % (self.topic, config["worker"])
         if self.group is None:
             settings.update({"enable.auto.commit": False, "auto.offset.reset": "earliest"})
         if self.reads_log:
@@ -226,7 +227,7 @@ class Producer(ProducerParts):
         if self.transactional:
             self.chunk = transactions["messages"]
             self._abort_every = transactions.get("abort_every") or 0
-            settings["transactional.id"] = "harness-%d-%s" % (config["run_id"], config["worker"])
+            settings["transactional.id"] = "%s-%d-%s" % (self.topic, config["run_id"], config["worker"])
         self._name, self._begun = config["worker"], 0
         self.effective = dict(plain_settings(settings), librdkafka=confluent_kafka.libversion()[0])
         self.idempotent = str(settings.get("enable.idempotence", False)).lower() == "true"

@@ -128,7 +128,11 @@ def _kept(run: RunDir) -> Iterator[None]:
 
 def patience_s(scenario: Scenario) -> float:
     """How long the harness's own questions to the broker are asked again: beyond every outage that is wanted."""
-    outages = [fault for fault in scenario.faults if fault.restart_broker is not None or fault.kill_broker is not None]
+    outages = [
+        fault
+        for fault in scenario.faults
+        if any(node is not None for node in (fault.restart_broker, fault.kill_broker, fault.pause_broker))
+    ]
     longest_s = max((fault.for_s or fault.restart_after_s or 0 for fault in outages), default=0)
     return TIMEOUT_S + (longest_s + scenario.broker.start_timeout_s if outages else 0)
 

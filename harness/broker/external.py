@@ -139,6 +139,9 @@ class ExternalBroker:
     def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> "Outage":
         raise AssertionError("refused early")
 
+    def pause(self, number: int, *, for_s: float) -> "Outage":
+        raise AssertionError("refused early")
+
     def request_log(self, number: int) -> Path:
         raise AssertionError("refused early")
 

@@ -14,6 +14,7 @@ import click
 from harness import __version__
 from harness.cli_bisect import bisect
 from harness.cli_matrix import matrix, settings
+from harness.cli_shrink import shrink
 from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
@@ -346,7 +347,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade):
+for command in (matrix, settings, bisect, upgrade, shrink):
     main_group.add_command(command)
 
 

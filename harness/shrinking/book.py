@@ -18,7 +18,7 @@ from harness.shrinking.bare import Values
 from harness.shrinking.goal import Goal
 
 FORMAT = 1
-NAME = "shrink.json"
+NAME, SHRUNK, SCRIPT = "shrink.json", "shrunk.yaml", "reproduce.py"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Candidate:
 
 @dataclass
 class Book:
-    """source: the run it began with. candidates: by their values, the scenario of that run first."""
+    """source: the run it began with. candidates: by their values, the scenario of that run first. no_script: why the
+    best one cannot be said as a script."""
 
     path: Path
     source: str
@@ -56,6 +57,7 @@ class Book:
     start: Values
     candidates: dict[str, Candidate] = field(default_factory=dict)
     best: Candidate | None = None
+    no_script: str | None = None
     finished: bool = False
 
     @classmethod
@@ -99,6 +101,7 @@ class Book:
             "kept": asdict(self.goal),
             "from": self.start,
             "to": self.best.values if self.best else None,
+            "no_script": self.no_script,
             "finished": self.finished,
             "candidates": [asdict(candidate) for candidate in self.candidates.values()],
         }

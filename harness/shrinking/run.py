@@ -15,9 +15,10 @@ from harness.report.progress import Progress
 from harness.rundir import RunDir, write_text
 from harness.scenario import Scenario, load
 from harness.shrinking.bare import Values, as_yaml, bare, repaired
-from harness.shrinking.book import Book, Candidate, Trial
+from harness.shrinking.book import SCRIPT, SHRUNK, Book, Candidate, Trial
 from harness.shrinking.goal import Goal, goal_of, told_of
 from harness.shrinking.reduce import shrink as reduced
+from harness.shrinking.reproduce import Unsayable, script_of
 
 AS_IT_WAS = "as it was"
 """What is said of the run's own scenario."""
@@ -36,11 +37,12 @@ class _OutOfTime(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """What a run left: its folder, its scenario, and how it failed."""
+    """What a run left: its folder, its scenario, how it failed, and the version of Python that its client ran on."""
 
     run: Path
     scenario: Scenario
     goal: Goal
+    python: str = "3"
 
     @property
     def name(self) -> str:
@@ -68,7 +70,8 @@ def failure_of(path: Path) -> Failure:
             "Name a run whose verdict is FAIL.",
         )
     refuse_unavailable(scenario.broker)
-    return Failure(path.resolve(), scenario, goal)
+    pythons = [client.get("python") for client in run.meta.get("clients", ()) if client.get("role") == "consume"]
+    return Failure(path.resolve(), scenario, goal, next(filter(None, pythons), "3"))
 
 
 def shrink(failure: Failure, *, results: Path, repeat: int, limit_s: float, progress: Progress) -> Book:
@@ -166,6 +169,16 @@ class _Seeking:
         return Trial(same, told[:WORDS_MAX], name, round(time.monotonic() - begin, 2))
 
     def _keep(self, candidate: Candidate) -> None:
-        self.book.best = candidate
-        write_text(self.book.path / "shrunk.yaml", as_yaml(candidate.values, self.failure.about))
-        self.book.save()
+        book, failure = self.book, self.failure
+        book.best = candidate
+        write_text(book.path / SHRUNK, as_yaml(candidate.values, failure.about))
+        script = book.path / SCRIPT
+        try:
+            scenario = Scenario.model_validate(candidate.values)
+            text = script_of(scenario, failure.goal, source=failure.scenario.name, python=failure.python)
+            write_text(script, text)
+            book.no_script = None
+        except Unsayable as reason:
+            script.unlink(missing_ok=True)
+            book.no_script = str(reason)
+        book.save()

@@ -1,13 +1,9 @@
 """Pure: a shrinking, as lines of text."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from harness.shrinking.book import Book, Candidate
-
-COLUMNS = (("messages", 1), ("partitions", 4), ("members", 1), ("faults", 0), ("steps", 0))
-"""What is counted of a scenario, and what holds where it says nothing."""
+from harness.shrinking.book import NAME, SCRIPT, SHRUNK, Book, Candidate
 
 
 def sizes(values: dict[str, Any]) -> dict[str, int]:
@@ -31,16 +27,15 @@ def lines(book: Book, repeat: int) -> Iterator[str]:
         yield _row(candidate)
     assert book.best is not None
     first, last = sizes(book.start), sizes(book.best.values)
+    smaller = [f"{name} {first[name]:,} → {last[name]:,}" for name in first if first[name] != last[name]]
     yield ""
-    yield f"kept: {book.goal}"
-    yield "smaller: " + ", ".join(
-        f"{name} {first[name]:,} → {last[name]:,}" for name, _ in COLUMNS if first[name] != last[name]
-    )
+    yield f"kept       {book.goal}"
+    yield f"smaller    {', '.join(smaller) or 'nothing that is counted'}"
     if not book.finished:
         yield "it may become smaller still: the same command goes on"
-    yield f"scenario  {book.path / 'shrunk.yaml'}"
-    yield from _script(book.path)
-    yield f"all of it {book.path / 'shrink.json'}"
+    yield f"scenario   {book.path / SHRUNK}"
+    yield f"script     {book.path / SCRIPT if book.no_script is None else f'none: {book.no_script}'}"
+    yield f"all of it  {book.path / NAME}"
 
 
 def _row(candidate: Candidate) -> str:
@@ -49,7 +44,3 @@ def _row(candidate: Candidate) -> str:
         f"  {size['messages']:>10,} {size['partitions']:>10} {size['members']:>8} {size['faults']:>7} "
         f"{size['steps']:>6}  {candidate.what}"
     )
-
-
-def _script(path: Path) -> Iterator[str]:
-    return iter(())

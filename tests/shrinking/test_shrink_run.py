@@ -93,7 +93,7 @@ def test_it_becomes_smaller_and_can_be_run(world: World, tmp_path: Path) -> None
     assert "committed ahead, never handed over; blame: client" in " ".join(text.split())
     assert "drain:" not in text
     told = "\n".join(lines(book, 3))
-    assert f"smaller: messages 800 → {written.messages}, partitions 4 → 1, steps 3 → 0" in told
+    assert f"smaller    messages 800 → {written.messages}, partitions 4 → 1, steps 3 → 0" in told
     assert "as it was" in told
     assert json.loads((book.path / "shrink.json").read_text())["to"] == book.best.values
 

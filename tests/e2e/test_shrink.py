@@ -43,7 +43,7 @@ def started(script: Path, client: str, broker: EmbeddedBroker) -> "subprocess.Po
 
 
 def test_a_bug_of_a_released_client_becomes_small(warm: EmbeddedBroker, tmp_path: Path) -> None:
-    """librdkafka issue 4637 (C3), with a second member, three partitions and a setting that have nothing to do with it."""
+    """librdkafka issue 4637 (C3), with a member, partitions and a setting that it does not need."""
     big = bare(load("known-bugs/C3_resume_twice")) | {
         "messages": 3000,
         "partitions": 3,

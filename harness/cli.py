@@ -16,6 +16,7 @@ from harness.cli_bisect import bisect
 from harness.cli_broker import broker
 from harness.cli_external import external_options, taken
 from harness.cli_matrix import matrix, settings
+from harness.cli_shrink import shrink
 from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
@@ -359,7 +360,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade, broker):
+for command in (matrix, settings, bisect, upgrade, broker, shrink):
     main_group.add_command(command)
 
 

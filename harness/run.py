@@ -39,6 +39,7 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         write_text(run.path / "scenario.yaml", dump(scenario))
         run.meta |= circumstances(scenario, command)
         run.mark("started")
+        progress.watch(run.path, title=_title(scenario), messages=scenario.messages)
         clock = Clock(run, progress)
 
         with clock.stage("client environments"):
@@ -88,12 +89,20 @@ class Clock:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        self.progress.say(name)
+        self.progress.stage(name)
         begin = time.monotonic()
         try:
             yield
+        except KeyboardInterrupt:
+            self.progress.stage("interrupted: stopping what was started")
+            raise
         finally:
             self.run.meta["stages"].append({"name": name, "seconds": round(time.monotonic() - begin, 3)})
+
+
+def _title(scenario: Scenario) -> str:
+    """What is run, for who looks on."""
+    return f"{scenario.name}: {scenario.client}, {scenario.api}, {scenario.guarantee.replace('_', ' ')}"
 
 
 @contextlib.contextmanager

@@ -43,6 +43,7 @@ def run_scenario(
         name = names_on(scenario, external, run)
         run.meta |= circumstances(scenario, command, name)
         run.mark("started")
+        progress.watch(run.path, title=_title(scenario), messages=scenario.messages)
         clock = Clock(run, progress)
 
         with clock.stage("client environments"):
@@ -101,12 +102,20 @@ class Clock:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        self.progress.say(name)
+        self.progress.stage(name)
         begin = time.monotonic()
         try:
             yield
+        except KeyboardInterrupt:
+            self.progress.stage("interrupted: stopping what was started")
+            raise
         finally:
             self.run.meta["stages"].append({"name": name, "seconds": round(time.monotonic() - begin, 3)})
+
+
+def _title(scenario: Scenario) -> str:
+    """What is run, for who looks on."""
+    return f"{scenario.name}: {scenario.client}, {scenario.api}, {scenario.guarantee.replace('_', ' ')}"
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     """Everybody who will consume, with their processes to come; nothing is started yet."""
     scenario = bench.scenario
     # Faults ask the broker about members, and it knows them by their clients' names.
-    named = scenario.disturbed_while("consume")
+    named = scenario.disturbed_while("consume") or scenario.while_produced
     shared = {
         "group": bench.group,
         "batch": scenario.consumer.batch.model_dump(),
@@ -105,6 +105,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
         "application": application(scenario),
         "planted": planted(scenario.planted, scenario.seed),
         "listen": listens(scenario),
+        "timed": scenario.while_produced,
         "thread": scenario.group is not None and scenario.group.workers == "threads",
     }
     if scenario.consumer.certificate == "foreign":

@@ -13,6 +13,7 @@ import click
 
 from harness import __version__
 from harness.cli_bisect import bisect
+from harness.cli_clean import clean
 from harness.cli_matrix import matrix, settings
 from harness.cli_upgrade import upgrade
 from harness.errors import (
@@ -81,10 +82,14 @@ def run(scenarios: tuple[str, ...], repeat: int, out: Path, as_json: bool, quiet
 
 
 def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool) -> int:
+    from harness.cleaning import hint
     from harness.report.console import progress, summary
     from harness.report.terminal import Terminal
     from harness.run import run_scenario
 
+    left = hint(out)
+    if left and not quiet and not as_json:
+        click.echo(f"note: {left}", err=True)
     worst = EXIT_PASS
     for scenario in plan:
         with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
@@ -346,7 +351,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade):
+for command in (matrix, settings, bisect, upgrade, clean):
     main_group.add_command(command)
 
 

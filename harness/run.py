@@ -21,6 +21,7 @@ from harness.broker.base import Broker, open_broker, refuse_unavailable
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
+from harness.owner import this_harness
 from harness.report.progress import Progress
 from harness.rundir import RunDir, write_text
 from harness.scenario import Scenario, dump
@@ -131,6 +132,7 @@ def circumstances(scenario: Scenario, command: list[str], group: str = stages.GR
         "command": command,
         "seed": scenario.seed,
         "run_id": int.from_bytes(os.urandom(4), "little") or 1,
+        "owner": this_harness(),
         "harness_version": harness.__version__,
         "commit": _commit(),
         "environment": {

@@ -24,6 +24,7 @@ from harness.errors import HarnessError
 from harness.group import Ends
 from harness.journal import Journal
 from harness.measuring import ceiling
+from harness.owner import this_harness
 from harness.report.progress import Progress
 from harness.rundir import RunDir, write_text
 from harness.scenario import Scenario, dump
@@ -187,6 +188,7 @@ def circumstances(scenario: Scenario, command: list[str], group: str = stages.GR
         "command": command,
         "seed": scenario.seed,
         "run_id": int.from_bytes(os.urandom(4), "little") or 1,
+        "owner": this_harness(),
         "harness_version": harness.__version__,
         "commit": _commit(),
         "environment": {

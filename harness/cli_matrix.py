@@ -46,6 +46,8 @@ def _list(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> lis
               help="Keep the matrix in a folder under DIR.")  # fmt: skip
 @click.option("--resume", type=click.Path(path_type=Path), metavar="MATRIX", help="Go on with the one in this folder.")
 @click.option("--new", is_flag=True, help="Begin a new one, also where one of the same cells was not finished.")
+@click.option("--publish", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Then put page and data into DIR/matrix, and the tables into DIR/README.md.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print matrix.json, and nothing else.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def matrix(
@@ -54,6 +56,7 @@ def matrix(
     out: Path,
     resume: Path | None,
     new: bool,
+    publish: Path | None,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -90,6 +93,10 @@ def matrix(
     finally:
         book.close()
     write_all(book.path)
+    if publish is not None:
+        from harness.matrix.publish import publish as put
+
+        click.echo(f"published in {put(book.path, publish, lambda text: click.echo(text, err=True))}", err=True)
     if as_json:
         click.echo(json.dumps(book.data, ensure_ascii=False))
     else:
@@ -121,7 +128,8 @@ def _opened(out: Path, resume: Path | None, new: bool, asked: Any, planned: "lis
               help="As the harness makes them: as_shipped or equal, see consumer.defaults of a scenario.  [default: as "
               "the library itself does]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON, and nothing else.")
-def settings(specs: tuple[str, ...], defaults: Any, as_json: bool) -> int:
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def settings(specs: tuple[str, ...], defaults: Any, as_json: bool, quiet: bool) -> int:
     """Print a client's settings where nobody sets any, or how two clients differ.
 
     They are asked of the installed library itself. Of two libraries names are
@@ -131,6 +139,7 @@ def settings(specs: tuple[str, ...], defaults: Any, as_json: bool) -> int:
     """
     from harness.clients.envs import prepare
     from harness.clients.spec import parse_spec
+    from harness.report.progress import progress
     from harness.report.settings import as_dicts, print_differences, print_settings
     from harness.report.terminal import Terminal
     from harness.settings_difference import as_made, ask, differences
@@ -138,9 +147,10 @@ def settings(specs: tuple[str, ...], defaults: Any, as_json: bool) -> int:
     if len(specs) > 2:
         raise UsageError("client-spec", f"{len(specs)} clients; two can be compared", "Name one or two.")
     told = []
-    for spec in [parse_spec(text).pinned() for text in specs]:
-        env = prepare(spec, progress=lambda text: click.echo(text, err=True), security="plaintext")
-        told.append(ask(env) if defaults is None else as_made(ask(env), spec, defaults))
+    with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
+        for spec in [parse_spec(text).pinned() for text in specs]:
+            env = prepare(spec, progress=shown.say, security="plaintext")
+            told.append(ask(env) if defaults is None else as_made(ask(env), spec, defaults))
     if as_json:
         found: Any = told[0] if len(told) == 1 else as_dicts(differences(*told))
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))

@@ -107,7 +107,7 @@ def open_tape(path: Path) -> Tape:
         raise HarnessError("bad-recording", f"{path}: format {version}, this harness reads {VERSION}")
     try:
         meta = json.loads(header[64 : 64 + meta_bytes])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HarnessError("bad-recording", f"{path}: its description cannot be read ({error})") from error
     if segment_bytes < 1 or header_bytes < len(header) or not _describes_a_worker(meta):
         raise HarnessError("bad-recording", f"{path}: its description makes no sense", "The file was damaged.")
@@ -118,11 +118,16 @@ def open_tape(path: Path) -> Tape:
 
 def _describes_a_worker(meta: Any) -> bool:
     """Whether the header's description has what reading the file depends on."""
-    if not isinstance(meta, dict) or not isinstance(meta.get("run_id"), int):
+    if not isinstance(meta, dict) or not _below(meta.get("run_id"), 1 << 32):
         return False
     if meta.get("role") not in ("produce", "consume", "read_log") or not isinstance(meta.get("worker"), str):
         return False
-    return meta["role"] != "produce" or isinstance(meta.get("producer"), int)
+    return meta["role"] != "produce" or _below(meta.get("producer"), 1 << 16)
+
+
+def _below(value: Any, limit: int) -> bool:
+    """Whether it is a number that an identity has room for."""
+    return isinstance(value, int) and 0 <= value < limit
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -74,7 +74,8 @@ def judge_history(history: History) -> dict[str, Any]:
 
 
 def as_text(verdict: dict[str, Any]) -> str:
-    return json.dumps(verdict, indent=1, ensure_ascii=False) + "\n"
+    """As JSON; half of a character, which no file can hold, is written as JSON does that, `\\ud800`."""
+    return json.dumps(verdict, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def _update_metrics(run: RunDir, **figures: Any) -> None:

@@ -11,6 +11,7 @@ from harness.blocks import Block, add_names
 from harness.columns import NEVER, ROW, Rows
 from harness.frames import CORRUPT, DELIVER, DELIVER_KEYS, EVENT, LOG, LOG_RUNS, TIMES, Frame, Tape, filled, until
 from harness.history import Event
+from harness.portable_lines import lacks
 
 LENGTH_AT_MOST = np.iinfo(ROW["length"]).max
 """Messages in a row. A run that says more is damage, and must not become a row of fewer than none."""
@@ -118,8 +119,11 @@ class Reader:
         text = bytes(frame.data[frame.start : frame.start + frame.length])
         try:
             data = json.loads(text)
-            return Event(frame.t, str(data["type"]), data)
-        except (ValueError, KeyError, TypeError):
+            event = Event(frame.t, str(data["type"]), data)
+            if lacks(data):
+                raise ValueError
+            return event
+        except (ValueError, KeyError, TypeError, RecursionError):
             self.tape.torn = f"event at byte {frame.start} cannot be read"
             return None
 

@@ -79,8 +79,10 @@ class Scenario(Keys):
         "`kafka-python==1.4.4 @ python3.6`, `aiokafka==0.8.1 + kafka-python==2.0.2`."
     )
     api: Api = Field(description="The call that the application reads with; each library offers some of them.")
-    security: Literal["mutual_tls", "plaintext"] = Field(
-        default="mutual_tls", description="How clients reach the broker; the certificates are made for the run."
+    security: Literal["mutual_tls", "plaintext", "tls", "sasl_tls"] = Field(
+        default="mutual_tls",
+        description="How clients reach the broker; the certificates are made for the run. A broker of the backend "
+        "external decides that itself: `tls` without a client's certificate, `sasl_tls` with a name and password.",
     )
     broker: Broker = Field(default_factory=Broker, description="The Kafka that the clients talk to.")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of the topic.")

@@ -349,6 +349,12 @@ class Topic(Keys):
     settings: Settings = Field(
         default_factory=dict, description="Kafka's own settings of a topic, such as `max.message.bytes: 2000000`."
     )
+    replication: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="On how many nodes each partition is; null: as the broker's default says, all of embedded's.",
+    )
     compacted: tuple[int, int] | None = Field(
         default=None,
         strict=False,

@@ -94,7 +94,8 @@ def _create_topic(bench: Bench) -> None:
     topic = bench.scenario.topic
     settings = {name: _topic_setting(value) for name, value in topic.settings.items()}
     settings |= COMPACTION if topic.compacted else {}
-    bench.admin.create_topic(bench.topic, partitions=bench.scenario.partitions, config=settings)
+    copies = topic.replication or -1
+    bench.admin.create_topic(bench.topic, partitions=bench.scenario.partitions, config=settings, replication=copies)
 
 
 def _schedule(bench: Bench) -> list[dict[str, Any]]:
@@ -180,6 +181,7 @@ def consume(bench: Bench, ends: Ends, feed: Feed | None = None) -> None:
 
     feed: writes the topic meanwhile; `ends` is then where it is to end.
     """
+    bench.admin.claim_group(bench.group)
     members = members_of(bench, ends)
     judging = bench.run.meta["judging"]
     first = members[0].base["settings"]

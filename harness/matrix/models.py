@@ -44,6 +44,13 @@ class Matrix(Keys):
         description="`same_log`: all cells of a scenario read one topic that was written once, so that they differ by "
         "their clients alone; `own_log`: each cell writes its own.",
     )
+    max_records: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Calls that take a limit hand over at most so many messages at once, where the scenario says none; "
+        "null: as the library has it, which is one for confluent-kafka's `consume`.",
+    )
     messages: Messages | None = Field(default=None, description="Produce so many; null: as each scenario says.")
     seed: int | None = Field(default=None, ge=0, le=2**63 - 1, description="null: as each scenario says.")
 

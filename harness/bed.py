@@ -94,6 +94,8 @@ class Bed:
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
+        if self.external is not None:
+            self.external.adapted(scenario)  # Refuses clients that cannot log in there.
         own = [(name, member.client) for name, member in (scenario.members or {}).items()]
         key = (scenario.client, scenario.producer.client, scenario.security, *own)
         with self._lock:

@@ -89,7 +89,8 @@ class SharedCluster(EmbeddedBroker):
             for resource, names in operations.items()
             for name in names
         ]  # fmt: skip
-        for told in self.administrator().create_acls(rights).values():
+        client = self.administrator()  # its questions end with it
+        for told in client.create_acls(rights).values():
             told.result(10)
 
     def everything(self) -> dict[str, Any]:

@@ -47,6 +47,8 @@ OWN_SETTINGS: Mapping[str, str] = {
     "group_id": "the harness names a new group for each run",
     "security_protocol": "the key `security` decides it",
 }
+SECRETS = ("password", "sasl", "secret", "token", "ssl_key_pem", "ssl_context")
+"""In the names of settings that log a client in."""
 
 
 def conflicts(get: Lookup) -> list[Finding]:
@@ -181,6 +183,9 @@ def _settings(get: Lookup) -> Iterator[Finding]:
             plain = name.replace(".", "_")
             if plain in OWN_SETTINGS:
                 yield Finding(path, f"not a scenario's to set: {OWN_SETTINGS[plain]}")
+            elif any(word in plain for word in SECRETS):
+                what = "not a scenario's to set: what a scenario says is kept with its results; see --properties"
+                yield Finding(path, what)
             elif not _is_setting(value):
                 yield Finding(path, "expected text, a number, true, false, null, or a list of them")
 

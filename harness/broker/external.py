@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ from harness.broker.base import ABILITIES, Broker, Progress
 from harness.broker.embedded import FOLDER_PREFIX, OWNER, remove_orphans
 from harness.broker.rights import Right, commands, rights
 from harness.clients.settings import refuse_mechanism
-from harness.clients.spec import parse_spec
-from harness.connection import Connection, confluent_settings, hidden
+from harness.clients.spec import ClientSpec, parse_spec
+from harness.connection import Connection, confluent_settings, hidden, kafka_python_settings
 from harness.connection_options import Reach
 from harness.errors import HarnessError
 
@@ -62,11 +63,16 @@ class External:
         """
         if scenario.broker.backend != "external":
             return scenario
-        members = scenario.members or {}
-        for client in (scenario.client, scenario.producer.client, *(one.client for one in members.values())):
-            if client is not None:
-                refuse_mechanism(parse_spec(client).pinned(), self.reach.mechanism)
+        for spec in clients_of(scenario):
+            refuse_mechanism(spec, self.reach.mechanism)
         return scenario.model_copy(update={"security": self.reach.security})
+
+
+def clients_of(scenario: "Scenario") -> list[ClientSpec]:
+    """All that are to log in, but for the reader, which is a current one."""
+    members = (scenario.members or {}).values()
+    named = (scenario.client, scenario.producer.client, *(member.client for member in members))
+    return [parse_spec(client).pinned() for client in named if client is not None]
 
 
 class ExternalBroker:
@@ -142,7 +148,13 @@ class ExternalBroker:
     def request_log(self, number: int) -> Path:
         raise AssertionError("refused early")
 
+    def refuse(self, scenario: "Scenario") -> None:
+        """Raise UsageError for clients that cannot log in here."""
+        for spec in clients_of(scenario):
+            refuse_mechanism(spec, self.external.reach.mechanism, kafka=self._told.get("kafka"))
+
     def guest(self, scenario: "Scenario", *, timeout_s: float = TIMEOUT_S) -> "Guest":
+        self.refuse(scenario)
         return Guest(self, rights(scenario, keep=self.external.keep), timeout_s=timeout_s)
 
 
@@ -169,12 +181,17 @@ class Guest(Admin):
             raise
         finally:
             self.close()
-        if left:
-            told = HarnessError("left-behind", f"still on {self.external.reach.bootstrap}: " + "; ".join(left), REMOVE)
-            if raised[0] is None:
-                raise told
-            # What ended the run is told first.
-            self.say(f"{told.what}. {told.hint}")
+        if not left:
+            return
+        told = HarnessError("left-behind", f"still on {self.external.reach.bootstrap}: {'; '.join(left)}", REMOVE)
+        error = raised[1] if len(raised) > 1 else None
+        if error is None:
+            raise told
+        # What has ended the run is told first, and this in any case.
+        if isinstance(error, HarnessError):
+            error.what += f"\n{told.what}\n{told.hint}"
+        else:
+            print(f"{told.what}\n{told.hint}", file=sys.stderr)
 
     def create_topic(
         self, name: str, *, partitions: int, config: Mapping[str, str] | None = None, replication: int = -1
@@ -259,7 +276,11 @@ def cluster(connection: Connection) -> dict[str, Any]:
         client.poll(0.1)
     if asked.done() and asked.exception() is None:
         answer = asked.result()
-        return {"cluster": answer.cluster_id, "nodes": len(answer.nodes)}
+        return {
+            "kafka": release(connection, answer.nodes[0].id),
+            "cluster": answer.cluster_id,
+            "nodes": len(answer.nodes),
+        }
     reasons = [error.str() for error in told if error.code() in final] or [error.str() for error in told]
     why = reasons[-1] if reasons else f"no answer within {CONNECT_S} s"
     raise HarnessError(
@@ -267,6 +288,23 @@ def cluster(connection: Connection) -> dict[str, Any]:
         f"{connection['bootstrap']}: connecting: {hidden(why, connection)}",
         "Check the address, the certificates, and the user's name and password.",
     )
+
+
+def release(connection: Connection, node: int) -> str | None:
+    """`4.3`, as what a node can do tells; None where it cannot be told."""
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        client = KafkaAdminClient(**kafka_python_settings(connection), bootstrap_timeout_ms=CONNECT_S * 1000)
+    except KafkaError:
+        return None
+    try:
+        return ".".join(map(str, client.get_broker_version_data(node).broker_version))
+    except KafkaError:
+        return None
+    finally:
+        client.close()
 
 
 def administrator(broker: Broker, scenario: "Scenario", *, timeout_s: float) -> Admin:

@@ -11,6 +11,8 @@ from harness.broker import external as module
 from harness.broker.admin import Admin, NoSuchTopic, NotAllowed, TopicExists
 from harness.broker.external import External, ExternalBroker, Guest
 from harness.broker.rights import commands, in_words, rights
+from harness.clients.settings import refuse_mechanism
+from harness.clients.spec import parse_spec
 from harness.connection_options import Reach
 from harness.dry_run import lines
 from harness.errors import HarnessError, UsageError
@@ -166,12 +168,18 @@ def test_what_is_left_behind_is_told(guest: Any, cluster: Cluster, said: list[st
         "still on h:1: group harness-1 (it still has members after 0.3 s); "
         "topic harness-1 (h:1: deleting topic harness-1: not authorized)"
     )
-    cluster.fails, cluster.groups = None, {}
-    with pytest.raises(ValueError), guest() as admin:
+
+
+@pytest.mark.parametrize("ending", [ValueError("why"), HarnessError("x", "why")])
+def test_what_is_left_behind_is_told_beside_what_has_ended_the_run(
+    guest: Any, cluster: Cluster, ending: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(type(ending)) as ended, guest() as admin:
         admin.create_topic("harness-2", partitions=2)
         cluster.fails = HarnessError("broker-refused", "no answer")
-        raise ValueError
-    assert said[-1].startswith("still on h:1: topic harness-2 (no answer). Delete it by hand: kafka-topics.sh")
+        raise ending
+    told = getattr(ended.value, "what", "why\n") + capsys.readouterr().err
+    assert told.startswith("why\nstill on h:1: topic harness-2 (no answer)\nDelete it by hand: kafka-topics.sh")
 
 
 def test_a_missing_right_is_told_before_anything_is_written(guest: Any, cluster: Cluster) -> None:
@@ -230,6 +238,27 @@ def test_a_scenario_is_connected_as_the_broker_is_and_old_releases_are_refused(w
         ("kafka-python==1.4.7", Reach("h:1", "sasl_tls", mechanism="PLAIN", username="a", password="b")),
     ):
         assert External(reach).adapted(load(there_with(write, client))).security == "sasl_tls"
+
+
+@pytest.mark.parametrize(
+    ("client", "kafka", "refused"),
+    [
+        ("confluent-kafka==2.6.0", "4.0", True),
+        ("confluent-kafka==2.6.1", "4.0", False),
+        ("confluent-kafka==2.6.0", "3.9", False),
+        ("confluent-kafka==2.6.0", None, False),
+        ("kafka-python==1.4.7", None, True),
+        ("aiokafka", "4.0", False),
+    ],
+)
+def test_what_the_brokers_release_decides(client: str, kafka: str | None, refused: bool) -> None:
+    spec = parse_spec(client).pinned()
+    refuse_mechanism(spec, "PLAIN", kafka=kafka)
+    if not refused:
+        refuse_mechanism(spec, "SCRAM-SHA-256", kafka=kafka)
+        return
+    with pytest.raises(UsageError, match="cannot log in by SCRAM-SHA-256"):
+        refuse_mechanism(spec, "SCRAM-SHA-256", kafka=kafka)
 
 
 def there_with(write: Any, client: str) -> Path:

@@ -100,10 +100,21 @@ def test_three_libraries_use_it_and_leave_it_as_it_was(cluster: SharedCluster, t
 
 
 def test_after_sigterm_nothing_is_left(cluster: SharedCluster, tmp_path: Path) -> None:
+    """Reached by options, with a certificate."""
+    tls = cluster.connection("mutual_tls")
+    reached = (
+        f"--bootstrap={tls['bootstrap']}",
+        "--ssl-ca",
+        tls["ca"],
+        "--ssl-cert",
+        tls["cert"],
+        "--ssl-key",
+        tls["key"],
+    )
     before = cluster.everything()
     slow = "consumer: {processing: {message_ms: 20}}"
     file = scenario(tmp_path, "confluent-kafka", more=slow)
-    run = harness("run", file, "--properties", properties(tmp_path, cluster, "alice"), "--out", tmp_path / "results")
+    run = harness("run", file, *reached, "--out", tmp_path / "results")
     deadline = time.monotonic() + 60
     while len(cluster.everything()["groups"]) == len(before["groups"]):
         assert run.poll() is None, run.communicate()

@@ -8,9 +8,17 @@ from harness.fault_models import NODES
 from harness.scenario_file import KeyPath, near
 from harness.scenario_findings import Finding, Lookup, described
 
-NEEDS = {"restart_broker": "restart", "kill_broker": "kill", "move_leader": "requests", "move_coordinator": "requests"}
+NEEDS = {
+    "restart_broker": "restart",
+    "kill_broker": "kill",
+    "pause_broker": "pause",
+    "move_leader": "requests",
+    "move_coordinator": "requests",
+}
 """The ability that a fault needs."""
-BACKEND = ("broker", "backend")
+BACKEND, KAFKA = ("broker", "backend"), ("broker", "kafka")
+OLD = ("0.", "1.", "2.", "3.")
+"""Releases whose logs are set up in another way than docker-compose.ssl.yml says."""
 
 
 def nodes(get: Lookup) -> Iterator[Finding]:
@@ -31,7 +39,10 @@ def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     if ability not in _abilities(get):
         does = "tell what clients ask of a node" if ability == "requests" else f"{ability} a node"
         yield Finding(key, f"a broker of the backend {get(*BACKEND)} cannot {does}; embedded can", also=(BACKEND,))
-    if kind in ("restart_broker", "kill_broker"):
+    elif ability == "requests" and get(*BACKEND) == "docker" and (get(*KAFKA) or "4").startswith(OLD):
+        what = "before Kafka 4.0 a broker of the backend docker does not tell what clients ask of a node; embedded does"
+        yield Finding(key, what, also=(BACKEND, KAFKA))
+    if kind in ("restart_broker", "kill_broker", "pause_broker"):
         yield from _node(key, target, count)
     elif kind == "move_coordinator" and target is False:
         yield Finding(key, "true, or another kind of fault")
@@ -66,9 +77,13 @@ def strange(get: Lookup) -> Iterator[Finding]:
 
 def network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     """Faults of the network need a proxy before the broker."""
+    backend, key = get(*BACKEND), (*path, "network")
     if "proxy" not in _abilities(get):
-        what = f"a broker of the backend {get(*BACKEND)} has no proxy before it; embedded has one"
-        yield Finding((*path, "network"), what, also=(BACKEND,))
+        what = f"a broker of the backend {backend} has no proxy before it; embedded has one"
+        yield Finding(key, what, also=(BACKEND,))
+    elif backend == "docker" and get("security") == "plaintext":
+        what = "a proxy stands before the TLS port alone of a broker of the backend docker: security: mutual_tls, or "
+        yield Finding(key, what + "embedded", also=(BACKEND, ("security",)))
 
 
 def _node(key: KeyPath, target: Any, count: int | None) -> Iterator[Finding]:

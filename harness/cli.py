@@ -13,8 +13,11 @@ import click
 
 from harness import __version__
 from harness.cli_bisect import bisect
+from harness.cli_broker import broker
+from harness.cli_clean import clean
 from harness.cli_external import external_options, taken
 from harness.cli_matrix import matrix, settings
+from harness.cli_shrink import shrink
 from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
@@ -58,7 +61,8 @@ def main_group() -> None:
 @click.option("--messages", type=int, metavar="N", help="Produce N messages instead.")
 @click.option("--size", "size_bytes", type=int, metavar="B", help="Make each value B bytes long instead.")
 @click.option("--partitions", type=int, metavar="N", help="Give the topic N partitions instead.")
-@click.option("--broker", metavar="BACKEND", help="Run on this broker: embedded (the default), or external.")
+@click.option("--broker", metavar="BACKEND",
+              help="Run on this broker: embedded (the default), docker, or external.")  # fmt: skip
 @click.option("--seed", type=int, metavar="N", help="Draw everything random from N instead.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N",
               help="Run N times, the seed going up by one each time; the worst verdict counts.")  # fmt: skip
@@ -91,10 +95,14 @@ def run(scenarios: tuple[str, ...], repeat: int, out: Path, as_json: bool, quiet
 
 
 def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool, external: "External | None") -> int:
+    from harness.cleaning import hint
     from harness.report.console import progress, summary
     from harness.report.terminal import Terminal
     from harness.run import run_scenario
 
+    left = hint(out)
+    if left and not quiet and not as_json:
+        click.echo(f"note: {left}", err=True)
     worst = EXIT_PASS
     for scenario in plan:
         with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
@@ -357,7 +365,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade):
+for command in (matrix, settings, bisect, upgrade, broker, shrink, clean):
     main_group.add_command(command)
 
 

@@ -17,14 +17,14 @@ NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 NAME_LENGTH_MAX = 40
 # Their workers would have the names of the producer's and the readers' own.
 TAKEN = ("p", "reader", "reader_committed")
-HEALED = ("kill", "freeze", "leave", "network", "restart_broker", "kill_broker")
+HEALED = ("kill", "freeze", "leave", "network", "restart_broker", "kill_broker", "pause_broker")
 """Kinds that are undone after a while."""
 AT_A_MOMENT = ("kill", "freeze", "leave", *OF_THE_BROKER)
 """Kinds that can be done while a member's process stands still at a moment of its own."""
 TRIGGERS = ("word", "deliveries", "progress", "phase", "s", "random")
 TAKES = (
     ("restart_after_s", ("kill", "leave", "kill_broker")),
-    ("for_s", ("freeze", "network", "restart_broker")),
+    ("for_s", ("freeze", "network", "restart_broker", "pause_broker")),
 )
 """Keys that only some kinds have."""
 STAND_S = 10
@@ -208,12 +208,15 @@ def _names_of_clients(get: Lookup) -> Iterator[Finding]:
     """Faults ask the broker about a member by its client's name, which is its worker's."""
     members = get("members")
     named = [("members", name) for name in members] if isinstance(members, dict) else []
-    for side in (("consumer",), *named) if len(_faults(get)) else ():
+    live = get("consume") == "while_produced"
+    asks: KeyPath = ("consume",) if live else ("faults",)
+    for side in (("consumer",), *named) if live or len(_faults(get)) else ():
         settings = get(*side, "settings")
         for name in settings if isinstance(settings, dict) else ():
             if name.replace(".", "_") == "client_id":
-                what = "with faults the harness names the clients, to ask the broker about them; leave it out"
-                yield Finding((*side, "settings", name), what, also=(("faults",),))
+                why = "consume: while_produced" if live else "faults"
+                what = f"with {why} the harness names the clients, to ask the broker about them; leave it out"
+                yield Finding((*side, "settings", name), what, also=(asks,))
 
 
 def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:
@@ -236,8 +239,8 @@ def _keys_of(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     for key, whose in TAKES:
         if get(*path, key) is not None and kind not in whose:
             yield Finding((*path, key), f"only {', '.join(whose[:-1])} and {whose[-1]} have it")
-    if kind == "freeze" and get(*path, "for_s") is None:
-        yield Finding(path, "a freeze needs `for_s`: how long it lasts")
+    if kind in ("freeze", "pause_broker") and get(*path, "for_s") is None:
+        yield Finding(path, f"{'a freeze' if kind == 'freeze' else kind} needs `for_s`: how long it lasts")
 
 
 def _repeated(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from harness.connection import Connection as Connection
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.broker.compose import ComposeBroker
+    from harness.broker.embedded import EmbeddedBroker
     from harness.broker.external import External
     from harness.broker.outage import Outage
 
@@ -22,12 +24,12 @@ Progress = Callable[[str], None]
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
 ABILITIES: Mapping[str, frozenset[str]] = {
-    "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
-    "docker": frozenset(),
+    "embedded": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy"}),
+    "docker": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy"}),
     "external": frozenset(),
 }
-"""What a backend can do beyond running: have three nodes, end a node in order or by force, tell which requests a node
-has answered, stand behind a proxy."""
+"""What a backend can do beyond running: have three nodes, end a node in order or by force, let one stand still, tell
+which requests it has answered, stand behind a proxy."""
 
 
 class BrokerSettings(Protocol):
@@ -85,6 +87,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         """End the node of this number, the first is 1; abilities `restart` and `kill`."""
         ...
 
+    def pause(self, number: int, *, for_s: float) -> "Outage":
+        """Let the node of this number stand still for so long; ability `pause`."""
+        ...
+
     def restore(self) -> None:
         """Have all nodes up again, and wait for it."""
         ...
@@ -100,11 +106,18 @@ class Broker(AbstractContextManager["Broker"], Protocol):
 
 
 def refuse_unavailable(settings: BrokerSettings, external: "External | None" = None) -> None:
-    """Raise UsageError for a backend that cannot be used, before anything is made for the run."""
+    """Raise UsageError for a backend that cannot be used, before anything is made for the run.
+
+    HarnessError where Docker is what cannot be used.
+    """
     if settings.backend in ("auto", "embedded") or (settings.backend == "external" and external is not None):
         return
+    if settings.backend == "docker":
+        from harness.broker import engine
+
+        engine.require()
+        return
     remedy = {
-        "docker": ("is not available in this version", "Use embedded, which runs the same Kafka without Docker."),
         "external": ("of which broker?", "`harness run` with --bootstrap or --properties, or HARNESS_BOOTSTRAP."),
     }
     if settings.backend in remedy:
@@ -132,9 +145,12 @@ def open_broker(
 
         assert external is not None
         return ExternalBroker(external, progress=progress)
-    from harness.broker.embedded import EmbeddedBroker
-
-    return EmbeddedBroker(
+    made: type[EmbeddedBroker | ComposeBroker]
+    if settings.backend == "docker":
+        from harness.broker.compose import ComposeBroker as made
+    else:
+        from harness.broker.embedded import EmbeddedBroker as made
+    return made(
         kafka=settings.kafka,
         nodes=settings.nodes,
         heap_mb=settings.heap_mb,

@@ -220,13 +220,17 @@ class Guest(Admin):
             self.groups.append(group)
 
     def _check_rights(self, topic: str) -> None:
-        """That what is missing is told before anything is written, not in the middle."""
+        """That what is missing is told before anything is written, not in the middle.
+
+        Of a group that is not there yet only can be seen whether it may be asked about at all.
+        """
         has = self.allowed(topic)
         needed = {name for right in self.needed if right.resource == "topic" for name in right.operations}
         missing = sorted(needed - has - {"Create"})
         if has and missing:
             what = f"{self.external.reach.bootstrap}: topic {topic}: not allowed to {', '.join(missing)}"
             raise NotAllowed("broker-rights", what, self.rights_hint)
+        self.stored_offsets(topic, topic, [0], family="kafka-python")
 
     def clear(self) -> list[str]:
         """Delete what was made. Returns what is left, and why."""
@@ -250,8 +254,8 @@ class Guest(Admin):
         """Until it is there no more: the broker answers before."""
         deadline = time.monotonic() + self.timeout_s
         with contextlib.suppress(NoSuchTopic):
-            self.delete_topic(name)
-            while time.monotonic() < deadline and self.allowed(name):
+            self._patiently(lambda: self.delete_topic(name))
+            while time.monotonic() < deadline and self._patiently(lambda: self.allowed(name)):
                 time.sleep(AGAIN_S)
         self.topics = [topic for topic in self.topics if topic != name]
 

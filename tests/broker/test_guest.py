@@ -33,7 +33,7 @@ class Cluster:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.topics: dict[str, dict[str, Any]] = {}
-        self.may = frozenset({"Read", "Write", "Delete", "Create"})
+        self.may = frozenset({"Read", "Write", "Delete", "Create", "ask about groups"})
         self.fails: HarnessError | None = None
         self.groups: dict[str, int] = {}  # how often it still has members when it is to be deleted
         cluster = self
@@ -58,6 +58,13 @@ class Cluster:
         monkeypatch.setattr(module, "AGAIN_S", 0)
         monkeypatch.setattr(Admin, "create_topic", create)
         monkeypatch.setattr(Admin, "delete_topic", delete)
+
+        def stored(_: Admin, group: str, topic: str, partitions: list[int], *, family: str) -> dict[int, None]:
+            if "ask about groups" not in cluster.may:
+                raise NotAllowed("broker-rights", "h:1: reading the offsets of group x: not allowed")
+            return dict.fromkeys(partitions)
+
+        monkeypatch.setattr(Admin, "stored_offsets", stored)
         monkeypatch.setattr(Admin, "delete_group", delete_group)
         monkeypatch.setattr(Admin, "allowed", lambda _, name: cluster.may if name in cluster.topics else frozenset())
 
@@ -189,9 +196,19 @@ def test_a_missing_right_is_told_before_anything_is_written(guest: Any, cluster:
     assert refused.value.what == "h:1: topic harness-1: not allowed to Delete, Write"
     assert refused.value.hint == OF_ALICE
     assert refused.value.exit_code == 4
-    cluster.may = frozenset()  # a broker of before 2.3 does not tell
+    cluster.may = frozenset({"Read", "Write", "Delete"})
+    with pytest.raises(NotAllowed), guest() as admin:
+        admin.create_topic("harness-2", partitions=2)
+    assert cluster.topics == {}
+
+
+def test_a_broker_of_before_2_3_does_not_tell_what_is_allowed(
+    guest: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Admin, "allowed", lambda *_: frozenset())
     with guest() as admin:
         admin.create_topic("harness-2", partitions=2)
+    assert cluster.topics == {}
 
 
 def test_rights_are_no_more_than_are_needed(write: Any) -> None:

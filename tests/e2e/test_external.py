@@ -31,6 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedCluster]
     with made:
         made.furnish()
         made.allow("alice", "harness-", **ALL)
+        made.allow("bob", "team.", topic=ALL["topic"])
         yield made
 
 
@@ -127,7 +128,7 @@ def test_after_sigterm_nothing_is_left(cluster: SharedCluster, tmp_path: Path) -
 
 
 def test_what_is_not_allowed_is_said_with_the_remedy(cluster: SharedCluster, tmp_path: Path) -> None:
-    """Without any right, by PLAIN; with a password that is wrong."""
+    """Without any right, by PLAIN; without one on groups; with a password that is wrong."""
     before = cluster.everything()
     file = scenario(tmp_path, "confluent-kafka")
     known = properties(tmp_path, cluster, "bob", "PLAIN")
@@ -137,6 +138,12 @@ def test_what_is_not_allowed_is_said_with_the_remedy(cluster: SharedCluster, tmp
     assert "error [broker-rights]" in told
     assert "creating topic harness-" in told
     assert "--allow-principal User:bob --operation Create" in told
+    run = harness("run", file, "--properties", known, "--prefix", "team.", "--out", tmp_path / "results", "--quiet")
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 4, told
+    assert "reading the offsets of group team." in told
+    assert "--operation Read --operation Delete --group team." in told
+    assert CANARY not in told
     wrong = os.environ | {"HARNESS_SASL_PASSWORD": f"{CANARY}-wrong"}
     done = subprocess.run(
         [sys.executable, "-m", "harness", "run", file, "--properties", known, "--out", tmp_path / "results", "--quiet"],

@@ -96,5 +96,5 @@ def hide(text, connection):
     for name in SECRET:
         secret = connection.get(name) or ""
         if len(secret) >= SHORTEST:
-            text = text.replace(secret, HIDDEN)
+            text = text.replace(secret, HIDDEN).replace(repr(secret)[1:-1], HIDDEN)
     return text

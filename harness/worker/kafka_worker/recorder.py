@@ -18,6 +18,7 @@ from itertools import accumulate, count, groupby
 from operator import sub
 
 from kafka_worker.clock import now_ns
+from kafka_worker.hiding import without_secrets
 from kafka_worker.payload import KEY_BYTES
 
 MAGIC = b"KHARNESS"
@@ -96,7 +97,7 @@ class Recorder:
         self._live[2] += 1
 
     def event(self, data, t_ns=None):
-        text = json.dumps(data, default=str).encode()
+        text = json.dumps(without_secrets(data), default=str).encode()
         if len(text) > self._segment_bytes // 2:
             text = json.dumps({"type": data["type"], "error": "event too large to be recorded"}).encode()
         t_ns = t_ns or now_ns()

@@ -24,7 +24,7 @@ from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress, Silent
-from harness.run import Clock, circumstances, described, patience_s
+from harness.run import Clock, circumstances, described, patience_s, record, record_log
 from harness.rundir import RunDir, write_text
 from harness.scenario import Broker, Scenario, dump
 
@@ -126,17 +126,10 @@ class Bed:
         with self._bench(run, scenario, topic=log.topic if log else group, progress=progress) as bench:
             clock = Clock(run, bench.progress)
             if log is None:
-                with clock.stage("produce"):
-                    stages.produce(bench, meanwhile=lambda: None)
+                record(bench, clock, preload=lambda: None)
             else:
                 _take_over(run, log)
-            with clock.stage("read the log"):
-                ends = stages.read_log(bench)
-            with clock.stage("consume"):
-                stages.consume(bench, ends)
-            with clock.stage("check the log"):
-                stages.check_log(bench, ends)
-            run.mark("recorded")
+                record_log(bench, clock)
 
     def forget(self, run: RunDir, scenario: Scenario) -> None:
         """Delete a run's own topic. It only takes room; that it is still there changes no result."""

@@ -14,8 +14,10 @@ import click
 from harness import __version__
 from harness.cli_bisect import bisect
 from harness.cli_broker import broker
+from harness.cli_clean import clean
 from harness.cli_external import external_options, taken
 from harness.cli_matrix import matrix, settings
+from harness.cli_shrink import shrink
 from harness.cli_upgrade import upgrade
 from harness.errors import (
     EXIT_FAIL,
@@ -93,10 +95,14 @@ def run(scenarios: tuple[str, ...], repeat: int, out: Path, as_json: bool, quiet
 
 
 def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool, external: "External | None") -> int:
+    from harness.cleaning import hint
     from harness.report.console import progress, summary
     from harness.report.terminal import Terminal
     from harness.run import run_scenario
 
+    left = hint(out)
+    if left and not quiet and not as_json:
+        click.echo(f"note: {left}", err=True)
     worst = EXIT_PASS
     for scenario in plan:
         with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
@@ -359,7 +365,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade, broker):
+for command in (matrix, settings, bisect, upgrade, broker, shrink, clean):
     main_group.add_command(command)
 
 

@@ -208,12 +208,15 @@ def _names_of_clients(get: Lookup) -> Iterator[Finding]:
     """Faults ask the broker about a member by its client's name, which is its worker's."""
     members = get("members")
     named = [("members", name) for name in members] if isinstance(members, dict) else []
-    for side in (("consumer",), *named) if len(_faults(get)) else ():
+    live = get("consume") == "while_produced"
+    asks: KeyPath = ("consume",) if live else ("faults",)
+    for side in (("consumer",), *named) if live or len(_faults(get)) else ():
         settings = get(*side, "settings")
         for name in settings if isinstance(settings, dict) else ():
             if name.replace(".", "_") == "client_id":
-                what = "with faults the harness names the clients, to ask the broker about them; leave it out"
-                yield Finding((*side, "settings", name), what, also=(("faults",),))
+                why = "consume: while_produced" if live else "faults"
+                what = f"with {why} the harness names the clients, to ask the broker about them; leave it out"
+                yield Finding((*side, "settings", name), what, also=(asks,))
 
 
 def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:

@@ -99,6 +99,11 @@ class Scenario(Keys):
     topic: Topic = Field(default_factory=Topic, description="The topic that is written and read.")
     faults: list[Fault] = Field(default_factory=list, description="What is done to the group or the producer.")
     restarts: Restarts | None = Field(default=None, description="Orderly restarts of the consumer; null: none.")
+    consume: Literal["afterwards", "while_produced"] = Field(
+        default="afterwards",
+        description="`afterwards`: what was written before is read; `while_produced`: the group joins, and then the "
+        "messages are written on a schedule, `producer.rate`, so that latency is measured.",
+    )
     record: Literal["loss", "throughput"] = Field(
         default="loss",
         description="`loss`: every delivery with its offset, written so that a kill loses none; `throughput`: "
@@ -115,6 +120,11 @@ class Scenario(Keys):
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def while_produced(self) -> bool:
+        """Whether the group reads while the messages are written."""
+        return self.consume == "while_produced"
 
     @property
     def proxied(self) -> bool:

@@ -151,7 +151,9 @@ class Producer(Keys):
         description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
     )
     rate: Messages | None = Field(
-        default=None, description="At most so many messages a second; null: as fast as it can."
+        default=None,
+        description="At most so many messages a second; null: as fast as it can. With `consume: while_produced`: each "
+        "message has its time, and what was held up is sent at once.",
     )
     transactions: Transactions | None = Field(
         default=None, description="Write in transactions; only with the client `confluent-kafka`. null: without."

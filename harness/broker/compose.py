@@ -22,8 +22,10 @@ from harness.broker.container import Container
 from harness.broker.node import free_ports
 from harness.broker.outage import Outage, Outages
 from harness.broker.proxy import Proxy
+from harness.cleaning import dead_folders
 from harness.connection import Connection, plaintext
 from harness.errors import HarnessError
+from harness.owner import sign
 from harness.rundir import disk_error
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 START_ATTEMPTS = 3
 FOLDER_PREFIX = "harness-docker-"
-OWNER, PROJECT = "owner", "project"
+PROJECT = "project"
 CUT_SHORT_S = 5
 """So long an engine may still be at what a command had asked of it that was cut short."""
 VERSION = re.compile(rb"Kafka version: ([0-9.]+)")
@@ -175,7 +177,7 @@ class ComposeBroker:
             self.run_log.parent.mkdir(parents=True, exist_ok=True)
             self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
             (self.folder / PROJECT).write_text(self.project)
-            (self.folder / OWNER).write_text(f"{os.getpid()} {proc.birth(os.getpid())}")
+            sign(self.folder)
             self._material = tls.make_material(self.folder / "tls")
             if self.proxied:
                 self.proxy = Proxy([str(number) for number in range(1, self.size + 1)])
@@ -305,19 +307,23 @@ def settings(environment: list[str]) -> dict[str, str]:
     }
 
 
+def project_of(folder: Path) -> str | None:
+    """The project whose certificates lie in a folder, if it has come so far."""
+    try:
+        told = (folder / PROJECT).read_text()
+    except (OSError, ValueError):
+        return None
+    return told if re.fullmatch(r"harness-[0-9]+-[0-9a-f]{8}", told) else None
+
+
 def remove_orphans(temp: Path) -> list[str]:
     """Remove what harnesses that were killed have left: their containers outlive them. Returns the projects' names."""
     removed = []
-    for folder in temp.glob(f"{FOLDER_PREFIX}*"):
-        # Not one without the files: it was made by another harness a moment ago. Not one of another user.
-        with contextlib.suppress(OSError, ValueError, HarnessError):
-            pid, born = (folder / OWNER).read_text().split(" ", 1)
-            if proc.birth(int(pid)) == born:
-                continue
-            project = (folder / PROJECT).read_text()
-            if not re.fullmatch(r"harness-[0-9]+-[0-9a-f]{8}", project):
-                continue
-            engine.sweep(project)
+    for folder in dead_folders(temp, FOLDER_PREFIX):
+        with contextlib.suppress(OSError, HarnessError):
+            project = project_of(folder)
+            if project is not None:
+                engine.sweep(project)
+                removed.append(project)
             shutil.rmtree(folder)
-            removed.append(project)
     return removed

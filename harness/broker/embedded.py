@@ -4,8 +4,6 @@ It listens on 127.0.0.1 alone, keeps data, certificates and settings in one temp
 logs straight into the run's folder, each node into a file of its own.
 """
 
-import contextlib
-import os
 import shutil
 import tempfile
 import time
@@ -19,12 +17,13 @@ from harness.broker.node import JVM_FLAGS, Build, Node, free_ports, left_s
 from harness.broker.outage import Outage, Outages
 from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
+from harness.cleaning import dead_folders
 from harness.connection import Connection, plaintext
+from harness.owner import sign
 from harness.rundir import disk_error
 
 START_ATTEMPTS = 3
 FOLDER_PREFIX = "harness-kafka-"
-OWNER = "owner.pid"
 
 # Without its own shutdown hook, or the log ends before the broker does. The log of requests is off until a fault needs
 # to know what clients ask for (`witness`).
@@ -201,7 +200,7 @@ class EmbeddedBroker:
             self.run_log.parent.mkdir(parents=True, exist_ok=True)
             remove_orphans(Path(tempfile.gettempdir()))
             self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-            (self.folder / OWNER).write_text(str(os.getpid()))
+            sign(self.folder)
             (self.folder / "tmp").mkdir()
             (self.folder / "log4j2.properties").write_text(LOG4J2)
             (self.folder / "log4j.properties").write_text(RELOAD4J)
@@ -308,14 +307,8 @@ class EmbeddedBroker:
 
 def remove_orphans(temp: Path) -> None:
     """Remove the folders of harnesses that were killed before they could: their Kafka went with them (proc.start)."""
-    for folder in temp.glob(f"{FOLDER_PREFIX}*"):
-        # Not one without the file: it was made by another harness a moment ago. Not one of another user.
-        with contextlib.suppress(OSError, ValueError):
-            owner = int((folder / OWNER).read_text())
-            try:
-                os.kill(owner, 0)
-            except ProcessLookupError:
-                shutil.rmtree(folder, ignore_errors=True)
+    for folder in dead_folders(temp, FOLDER_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _before(number: int, security: str) -> str:

@@ -5,7 +5,6 @@ deletes these, and nothing else, however the run ends. It asks for nothing that 
 """
 
 import contextlib
-import os
 import re
 import shutil
 import tempfile
@@ -17,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.broker.admin import TIMEOUT_S, Admin, NoSuchTopic, NotAllowed, TopicExists
 from harness.broker.base import ABILITIES, Broker, Progress
-from harness.broker.embedded import FOLDER_PREFIX, OWNER, remove_orphans
+from harness.broker.embedded import FOLDER_PREFIX, remove_orphans
 from harness.broker.rights import Right, commands, rights
 from harness.clients.settings import refuse_mechanism
 from harness.clients.spec import parse_spec
 from harness.connection import Connection, confluent_settings, hidden
 from harness.connection_options import Reach
 from harness.errors import HarnessError
+from harness.owner import sign
 
 if TYPE_CHECKING:
     from harness.broker.outage import Outage
@@ -88,7 +88,7 @@ class ExternalBroker:
             if reach.needs_folder():
                 remove_orphans(Path(tempfile.gettempdir()))
                 self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-                (self._folder / OWNER).write_text(str(os.getpid()))
+                sign(self._folder)
             self._connection = reach.connection(self._folder)
             self.progress(f"connecting with {reach.bootstrap}, {reach.in_words()}")
             self._told = cluster(self._connection)

@@ -57,8 +57,8 @@ class Cell:
 
     @property
     def measures(self) -> bool:
-        """Whether it measures speed, for which nothing else may run beside it."""
-        return self.scenario is not None and self.scenario.record == "throughput"
+        """Whether it measures speed or latency, for which nothing else may run beside it."""
+        return self.scenario is not None and (self.scenario.record == "throughput" or self.scenario.while_produced)
 
     @property
     def alone(self) -> bool:

@@ -1,5 +1,6 @@
 """What is asked of Kafka, and what is said of its end; no JVM."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from harness.broker import embedded, node, properties, tls
 from harness.broker import outage as outages
 from harness.broker.embedded import EmbeddedBroker
 from harness.errors import HarnessError
+from harness.owner import OWNER, this_harness
 from harness.proc import wait_until
 
 PORTS = {"mutual_tls": 1, "plaintext": 2, "controller": 3}
@@ -112,11 +114,13 @@ def test_an_end_is_named(status: int, said: str) -> None:
 def test_orphaned_folders_are_removed_and_others_kept(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for name, owner in (("orphan", str(dead.pid)), ("used", str(os.getpid())), ("new", None), ("torn", "")):
+    mine = this_harness()
+    gone = json.dumps(mine | {"pid": dead.pid})
+    for name, owner in (("orphan", gone), ("used", json.dumps(mine)), ("new", None), ("torn", "")):
         folder = tmp_path / f"harness-kafka-{name}"
         folder.mkdir()
         if owner is not None:
-            (folder / embedded.OWNER).write_text(owner)
+            (folder / OWNER).write_text(owner)
     embedded.remove_orphans(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "harness-kafka-new",

@@ -28,7 +28,7 @@ OPEN_AT = 4096
 HEADER_BYTES = 3 * 4096
 SEGMENT_BYTES = 4 << 20
 ROW_BYTES = KEY_BYTES + 8 + 4
-EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS = range(1, 11)
+EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS, TIMES = range(1, 12)
 OPEN = 1
 
 FILE_HEADER = struct.Struct("<8sIIQII")
@@ -146,6 +146,11 @@ class Recorder:
         for first in range(0, rows, self.max_rows):
             part = keys[first * KEY_BYTES : min(rows, first + self.max_rows) * KEY_BYTES]
             self._frame(kind, len(part) // KEY_BYTES, len(part) // KEY_BYTES, [part], t_ns, done_ns)
+
+    def times(self, times):
+        """When each message of the frame before was handed over."""
+        count = len(times)
+        self._frame(TIMES, count, count, [array("Q", times).tobytes()], times[0], times[-1])
 
     def open(self, capacity, t_ns):
         """The rows of the open frame, empty, to be filled from the first on: `rows[0].raw = key`.

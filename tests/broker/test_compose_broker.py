@@ -18,6 +18,7 @@ from harness import proc
 from harness.broker import compose, engine, open_broker, properties, tls
 from harness.broker.compose import ComposeBroker
 from harness.errors import EXIT_HARNESS, HarnessError
+from harness.owner import OWNER, this_harness
 
 FILE = Path(__file__).resolve().parents[2] / "docker-compose.ssl.yml"
 OF_THE_PLACE = ("listeners", "advertised.listeners", "listener.security.protocol.map", "inter.broker.listener.name")
@@ -277,16 +278,16 @@ def ended(pid: int) -> bool:
 def test_orphans_are_removed_and_others_kept(docker: Docker, tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    own = os.getpid()
+    own = this_harness()
     for name, owner in (
-        ("orphan", f"{dead.pid} 1"),
-        ("other", f"{own} 1"),  # the number is somebody else's now
-        ("used", f"{own} {proc.birth(own)}"),
-        ("torn", ""),
+        ("orphan", own | {"pid": dead.pid}),
+        ("other", own | {"began": "1"}),  # the number is somebody else's now
+        ("used", own),
+        ("torn", None),
     ):
         folder = tmp_path / f"harness-docker-{name}"
         folder.mkdir()
-        (folder / "owner").write_text(owner)
+        (folder / OWNER).write_text(json.dumps(owner))
         (folder / "project").write_text("harness-1-00000000")
     assert compose.remove_orphans(tmp_path) == ["harness-1-00000000"] * 2
     assert sorted(path.name for path in tmp_path.glob("harness-docker-*")) == [

@@ -59,6 +59,10 @@ class Live:
             self.run.close()
 
     def say(self, text: str) -> None:
+        with self.lock:
+            if self.run is not None and self.stages:
+                self.stages[-1].said = harmless(text)
+                return
         self.console.print(harmless(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def watch(self, run: Path, *, title: str, messages: int) -> None:

@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 PLAIN_INTERVAL_S = 2.0
 RATE_S = 3.0
 """A rate is that of the last few seconds."""
-PHASES = {"injecting": "begins", "injected": "done", "healing": "is undone", "healed": "undone"}
-"""Of a fault, as people read them."""
 
 
 class Progress(Protocol):
     """What a stage tells of itself."""
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """A line of a log; on a terminal that shows a run it stays only as long as it is news."""
 
     def watch(self, run: Path, *, title: str, messages: int) -> None:
         """A run begins, and its folder may be looked into while it lasts; `messages` will be produced."""
@@ -172,8 +170,9 @@ def speed(done: float, total: float | None, per_s: float) -> str:
 
 
 def in_words(fault: str, phase: str, said: str) -> str:
-    """`kill c1 done: its process was killed`."""
-    return f"{fault} {PHASES.get(phase, phase)}" + (f": {said}" if said else "")
+    """A fault's last phase, `kill c1 (undone): it was killed`; said: what proves its effect, or why it had none."""
+    done = {"injecting": " begins", "healing": " (being undone)", "healed": " (undone)"}.get(phase, "")
+    return f"{fault}{done}" + (f": {said}" if said else "")
 
 
 def harmless(value: str) -> str:

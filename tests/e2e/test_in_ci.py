@@ -23,7 +23,7 @@ messages: 400
 size_bytes: 100
 """
 TESTS = """\
-import socket
+import socket, time
 from pathlib import Path
 
 def test_confluent_kafka_writes_and_kafka_python_reads(kafka_tls):
@@ -50,48 +50,38 @@ def test_names_and_certificates_are_checked(kafka_tls):
         with settings["ssl_context"].wrap_socket(plain, server_hostname=host) as channel:
             assert channel.version() == "TLSv1.3"
     assert all(Path(file).is_file() for file in (kafka_tls.ca, kafka_tls.cert, kafka_tls.key))
-"""
-WAITS = """\
-import os, pathlib, time
 
-def test_it(kafka_tls):
-    pathlib.Path("ca").write_text(kafka_tls.ca)
+def test_which_is_interrupted(kafka_tls):
+    Path("ca").write_text(kafka_tls.ca)
     time.sleep(300)
 """
 
 
-def begin(folder: Path, *argv: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "1", *argv]
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-
-
-def test_a_scenario_and_a_kafka_in_somebodys_tests(tmp_path: Path) -> None:
+def test_a_scenario_and_a_kafka_in_tests_that_are_interrupted(tmp_path: Path) -> None:
+    """With xdist; the interrupt goes to all processes, as that of a terminal does."""
     (tmp_path / "test_mine.py").write_text(TESTS)
     (tmp_path / "mine.yaml").write_text(SCENARIO)
-    process = begin(tmp_path, "-v", "--harness", "mine.yaml", "test_mine.py")
-    out, _ = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 0, out
-    assert "3 passed" in out
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-n", "1"]
+    process = subprocess.Popen(
+        [*command, "--harness", "mine.yaml", "test_mine.py"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    ca, deadline = tmp_path / "ca", time.monotonic() + LIMIT_S
+    while not ca.is_file() or not ca.read_text():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the last test was not reached"
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=90)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, out
+    for passed in ("mine.yaml::mine", "test_mine.py::test_confluent_kafka_writes", "test_mine.py::test_names_and"):
+        assert any("PASSED" in line and passed in line for line in out.splitlines()), out
     (run,) = (tmp_path / "results").iterdir()
     assert f"PASS  mine.yaml::mine: {run}/report.html" in out
     assert (run / "report.html").is_file()
 
-
-def test_an_interrupt_with_xdist_leaves_no_broker(tmp_path: Path) -> None:
-    (tmp_path / "test_waits.py").write_text(WAITS)
-    process, ca = begin(tmp_path), tmp_path / "ca"
-    deadline = time.monotonic() + LIMIT_S
-    while not ca.is_file() or not ca.read_text():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "the broker was not ready"
-        time.sleep(0.1)
     folder = Path(ca.read_text()).parents[1]
     assert folder.name.startswith("harness-kafka-"), folder
-    os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=90)
-    assert process.returncode == pytest.ExitCode.INTERRUPTED, out
     while left := brokers_of(folder):
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.1)

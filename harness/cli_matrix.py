@@ -46,6 +46,8 @@ def _list(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> lis
               help="Keep the matrix in a folder under DIR.")  # fmt: skip
 @click.option("--resume", type=click.Path(path_type=Path), metavar="MATRIX", help="Go on with the one in this folder.")
 @click.option("--new", is_flag=True, help="Begin a new one, also where one of the same cells was not finished.")
+@click.option("--publish", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Then put page and data into DIR/matrix, and the tables into DIR/README.md.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print matrix.json, and nothing else.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def matrix(
@@ -54,6 +56,7 @@ def matrix(
     out: Path,
     resume: Path | None,
     new: bool,
+    publish: Path | None,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -90,6 +93,10 @@ def matrix(
     finally:
         book.close()
     write_all(book.path)
+    if publish is not None:
+        from harness.matrix.publish import publish as put
+
+        click.echo(f"published in {put(book.path, publish, lambda text: click.echo(text, err=True))}", err=True)
     if as_json:
         click.echo(json.dumps(book.data, ensure_ascii=False))
     else:

@@ -23,7 +23,7 @@ from harness.aborts import marked
 from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, joined, no_rows
 from harness.history import Event, History
 from harness.reader import Reader
-from harness.rundir import RunDir, disk_error
+from harness.rundir import RunDir, disk_error, fresh_part
 from harness.verify.intervals import NOTHING, Intervals
 from harness.verify.placing import first_copies, offset_set, placed
 
@@ -95,7 +95,7 @@ def export_file(run: RunDir, path: Path) -> int:
     part = path.with_name(path.name + ".part")
     try:
         try:
-            with part.open("w", encoding="utf-8") as file:
+            with fresh_part(path).open("x", encoding="utf-8", errors="backslashreplace") as file:
                 count = export(run, file)
             part.replace(path)
         finally:
@@ -140,7 +140,7 @@ def _ends(path: Path) -> dict[str, Event]:
             data = json.loads(text)
             if data["type"] == "member":
                 ends[data["member"]] = Event(int(data["t"]), "member", data)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
     return ends
 

@@ -23,6 +23,7 @@ from harness.frames import (
     open_tape,
 )
 from harness.history import Event, History, RunInfo, Stream, Transaction
+from harness.portable_lines import lacks
 from harness.reader import Arrivals, Reader
 from harness.rundir import RunDir
 
@@ -239,7 +240,10 @@ def own_events(path: Path) -> tuple[list[Event], list[str]]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             data = json.loads(line)
-            events.append(Event(int(data["t"]), str(data["type"]), data))
-        except (ValueError, KeyError, TypeError):
+            event = Event(int(data["t"]), str(data["type"]), data)
+            if lacks(data):
+                raise ValueError
+            events.append(event)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             unread.append(f"{path.name}:{number}: cannot be read")
     return events, unread

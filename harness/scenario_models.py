@@ -151,7 +151,9 @@ class Producer(Keys):
         description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
     )
     rate: Messages | None = Field(
-        default=None, description="At most so many messages a second; null: as fast as it can."
+        default=None,
+        description="At most so many messages a second; null: as fast as it can. With `consume: while_produced`: each "
+        "message has its time, and what was held up is sent at once.",
     )
     transactions: Transactions | None = Field(
         default=None, description="Write in transactions; only with the client `confluent-kafka`. null: without."
@@ -346,6 +348,12 @@ class Topic(Keys):
 
     settings: Settings = Field(
         default_factory=dict, description="Kafka's own settings of a topic, such as `max.message.bytes: 2000000`."
+    )
+    replication: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="On how many nodes each partition is; null: as the broker's default says, all of embedded's.",
     )
     compacted: tuple[int, int] | None = Field(
         default=None,

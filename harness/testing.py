@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.broker.admin import Admin, confluent_settings, kafka_python_settings
+from harness.broker.admin import Admin
 from harness.broker.base import Connection, open_broker
+from harness.connection import confluent_settings, kafka_python_settings
 from harness.scenario import Broker
 
 

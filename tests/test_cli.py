@@ -81,7 +81,6 @@ def test_a_reader_that_goes_away_does_not_change_the_exit_code(clean: Path) -> N
         (("verify", str(ROOT / "tests")), 2, f"error [not-a-run]: {ROOT}/tests: no run.json in this folder\n"),
         (("run", "ssl_itr"), 2, "error [no-scenario]: ssl_itr: no such scenario file; did you mean ssl_iter?\n"),
         (("run", "ssl_iter", "--client", "kafka-pyton"), 2, "no client library is called 'kafka-pyton'"),
-        (("run", "ssl_iter", "--broker", "docker"), 2, "docker is not available in this version"),
         (("run",), 2, "Missing argument 'SCENARIO...'"),
         (("nonsense",), 2, "No such command 'nonsense'"),
     ],

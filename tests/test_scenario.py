@@ -37,6 +37,7 @@ def test_defaults(write):
         "topic": {"settings": {}, "compacted": None},
         "faults": [],
         "restarts": None,
+        "consume": "afterwards",
         "record": "loss",
         "drain": {"start_s": 60, "idle_s": 10, "limit_s": 3600},
         "planted": None,

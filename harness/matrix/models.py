@@ -44,6 +44,13 @@ class Matrix(Keys):
         description="`same_log`: all cells of a scenario read one topic that was written once, so that they differ by "
         "their clients alone; `own_log`: each cell writes its own.",
     )
+    max_records: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Calls that take a limit hand over at most so many messages at once, where the scenario says none; "
+        "null: as the library has it, which is one for confluent-kafka's `consume`.",
+    )
     messages: Messages | None = Field(default=None, description="Produce so many; null: as each scenario says.")
     seed: int | None = Field(default=None, ge=0, le=2**63 - 1, description="null: as each scenario says.")
 
@@ -179,6 +186,8 @@ def _same_log(values: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> I
 
 def changes_its_log(scenario: Scenario) -> str | None:
     """What a scenario does to its topic after it was written, or while; None: nothing."""
+    if scenario.while_produced:
+        return "it reads while the topic is written"
     for fault in scenario.faults:
         changes = [kind for kind in CHANGES if getattr(fault, kind) is not None]
         if changes:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.rundir import bounded_text
+
 NOT_MEASURED = "not measured"
 VERDICT_WORDS = ("PASS", "FAIL", "UNKNOWN")
 # Line feeds and tabs stay. The rest is what terminals act upon, what turns the direction of text around it, and what
@@ -133,7 +135,7 @@ def read(run: Path) -> Facts:
 
 def _read_object(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+        value = json.loads(bounded_text(path), parse_constant=lambda _: None)
     except FileNotFoundError:
         problems.append(f"There is no {path.name} in this run.")
         return {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.report import facts as reading
 from harness.report.facts import Facts, integer
-from harness.rundir import disk_error
+from harness.rundir import disk_error, fresh_part
 
 COLUMNS = {
     "partition": "number of the partition",
@@ -35,13 +35,13 @@ COLUMNS = {
 def write_parquet(run: Path) -> Path:
     """Write partitions.parquet into the run's folder and return its path."""
     path = run / "partitions.parquet"
-    part = path.with_name(path.name + ".part")
     frame = accounting(reading.read(run))
     try:
+        part = fresh_part(path)
         frame.to_parquet(part, index=False)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        path.with_name(path.name + ".part").unlink(missing_ok=True)
         raise disk_error(path, error) from error
     return path
 

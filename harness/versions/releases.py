@@ -5,8 +5,11 @@ credentials, its mirrors and what is yanked are uv's business, exactly as when t
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from harness.clients.catalogue import release_of
 from harness.clients.envs import NO_NETWORK, NO_SUCH_PACKAGE, ask_uv, near, shortened
@@ -57,6 +60,19 @@ def releases_between(
         _insert(found, version)
     say(f"{library}: {len(found)} releases from {low} to {high}")
     return found if rising else found[::-1]
+
+
+def release_date(library: str, version: str) -> datetime | None:
+    """When the first file of a release was put on the index, None where the index does not tell."""
+    done = ask_uv(
+        "pip", "compile", "-", "--no-deps", "--format", "pylock.toml", stdin=f"{library}=={version}", offline=False
+    )
+    if done.returncode != 0:
+        return None
+    files: list[dict[str, Any]] = []
+    for package in tomllib.loads(done.stdout).get("packages", []):
+        files += [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+    return min((file["upload-time"] for file in files if "upload-time" in file), default=None)
 
 
 def _insert(rising: list[str], version: str) -> None:

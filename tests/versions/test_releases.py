@@ -2,16 +2,18 @@
 
 import http.server
 import io
+import json
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from harness.errors import HarnessError, UsageError
-from harness.versions.releases import releases_between
+from harness.versions.releases import release_date, releases_between
 
 # Version, and what the index says of its file beyond its address.
 RELEASES = {
@@ -28,6 +30,19 @@ RELEASES = {
 }
 
 
+DATED = {
+    "meta": {"api-version": "1.1"},
+    "name": "confluent-kafka",
+    "versions": ["1.0"],
+    "files": [
+        {"filename": f"confluent_kafka-1.0-{tag}-none-any.whl", "url": f"/files/confluent_kafka-1.0-{tag}-none-any.whl"}
+        | {"hashes": {}, "size": 1, "upload-time": f"2020-09-{day}T07:24:03Z"}
+        for tag, day in (("py3", 30), ("py2.py3", 29))
+    ],
+}
+"""An index that tells when a file came (PEP 700)."""
+
+
 def wheel(version: str) -> bytes:
     data, folder = io.BytesIO(), f"kafka_python-{version}.dist-info"
     with zipfile.ZipFile(data, "w") as file:
@@ -42,7 +57,9 @@ class Index(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.rstrip("/").rpartition("/")[2]
-        if self.path.startswith("/simple/kafka-python/") and not self.broken:
+        if self.path.startswith("/simple/confluent-kafka/"):
+            self._say(200, json.dumps(DATED).encode(), "application/vnd.pypi.simple.v1+json")
+        elif self.path.startswith("/simple/kafka-python/") and not self.broken:
             files = {f"kafka_python-{version}-py3-none-any.whl": told for version, told in RELEASES.items()}
             links = (f'<a href="/files/{file}"{told}>{file}</a>' for file, told in files.items())
             self._say(200, f"<html><body>{'<br/>'.join(links)}</body></html>".encode())
@@ -51,9 +68,9 @@ class Index(http.server.BaseHTTPRequestHandler):
         else:
             self._say(500 if self.broken else 404, b"")
 
-    def _say(self, status: int, body: bytes) -> None:
+    def _say(self, status: int, body: bytes, kind: str = "") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/html" if body[:1] == b"<" else "application/octet-stream")
+        self.send_header("Content-Type", kind or ("text/html" if body[:1] == b"<" else "application/octet-stream"))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -122,3 +139,12 @@ def test_an_index_that_does_not_answer_is_no_empty_list(index: type[Index], monk
     with pytest.raises(HarnessError) as refused:
         between("1.4.4", "2.1")
     assert refused.value.slug == "client-download"
+
+
+def test_a_release_came_with_its_first_file(index: type[Index]) -> None:
+    assert release_date("confluent-kafka", "1.0") == datetime(2020, 9, 29, 7, 24, 3, tzinfo=UTC)
+
+
+def test_where_the_index_tells_no_day_there_is_none(index: type[Index]) -> None:
+    assert release_date("kafka-python", "2.1") is None
+    assert release_date("kafka-python", "9.9") is None

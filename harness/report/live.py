@@ -79,9 +79,10 @@ class Live:
     def update(self, stage: str, done: float = 0, total: float | None = None, detail: str = "") -> None:
         name, told = harmless(stage), harmless(detail)
         with self.lock:
-            if self.stages and self.stages[-1].name == name:
+            if self.run is not None and self.stages:
                 now = self.stages[-1]
-                now.done, now.total, now.detail = done, total, told
+                if now.name.endswith(name):  # of "produce and consume" the latter
+                    now.done, now.total, now.detail = done, total, told
                 return
             if name not in self.tasks:
                 self.tasks[name] = self.bars.add_task(name, total=total, detail="")

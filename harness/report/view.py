@@ -93,7 +93,7 @@ class View:
 
     def _lag(self) -> str:
         """What was not handed over yet. What was handed over again, after a restart say, hides as much of it."""
-        behind = max(0, self.messages - self.run.consumed)
+        behind = max(0, (self.run.produced or self.messages) - self.run.consumed)
         sure = "" if len(self.run.consumers) == 1 else "at least "
         count = self.run.rebalances
         return f"{sure}{behind:,}   {count} rebalance{'' if count == 1 else 's'}"
@@ -148,12 +148,12 @@ def ranges(numbers: list[int]) -> str:
 
 
 def _labelled(label: str, text: str, style: str = "") -> Text:
-    return Text(f"{label:<{LABEL}}", style="dim").append(text, style=style or "not dim")
+    return Text().append(f"{label:<{LABEL}}", style="dim").append(text, style=style)
 
 
 def _amount(name: str, done: float, total: float, stroke: str) -> Text:
     line = _labelled(name, "")
     if stroke:
         filled = int(BAR * min(1.0, done / total)) if total else 0
-        line.append(stroke * filled, style="green not dim").append(stroke * (BAR - filled), style="dim").append("  ")
-    return line.append(f"{done:,.0f} of {total:,.0f}", style="not dim")
+        line.append(stroke * filled, style="green").append(stroke * (BAR - filled), style="dim").append("  ")
+    return line.append(f"{done:,.0f} of {total:,.0f}")

@@ -4,7 +4,6 @@ A run is shown as `view` makes it of what its files tell. Where no run is watche
 there is one moving line for each thing that tells how far it is.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -92,8 +91,7 @@ class Live:
         with self.lock:
             if self.run is None:
                 return self.bars.get_renderable()
-            with contextlib.suppress(Exception):  # A fault of the picture must not end the thread that draws it.
-                self.run.look()
+            self.run.look()
             now = self.clock()
             if self.stages:
                 self.stages[-1].rate.add(now, self.stages[-1].done)

@@ -68,13 +68,18 @@ class Watch:
         self._journal = _Lines(path / "history" / "harness.jsonl")
 
     def look(self) -> None:
+        with contextlib.suppress(Exception):  # A fault of the picture must not end a run.
+            self._look()
+
+    def _look(self) -> None:
+        told = list(self._journal.objects())  # first: who is told to be gone has written all that it ever will
         found: list[tuple[int, Member, dict[str, Any]]] = []
         for path in sorted((self.path / "history").glob("*.bin")):
             if path.stem not in self.members or not self.members[path.stem].ended:
                 found += self._follow(self._histories.setdefault(path.stem, _History(path)))
         for at, member, data in sorted(found, key=lambda one: one[0]):
             self._event(member, at, data)
-        for data in self._journal.objects():
+        for data in told:
             self._told(data)
         for name, member in self.members.items():
             if member.ended and name in self._histories:

@@ -138,3 +138,16 @@ def test_a_folder_that_has_gone_is_nothing_new(tmp_path: Path) -> None:
     watch = Watch(tmp_path / "gone")
     watch.look()
     assert watch.members == {}
+
+
+def test_events_that_make_no_sense_end_nothing(going: Going) -> None:
+    c1 = going.worker("c1")
+    c1.event({"type": "assign", "partitions": [[1]]})
+    c1.event({"type": "assign", "partitions": 7})
+    going.journal.write("fault", fault=["x"], phase=None, effect={"a": 1})
+    watch = Watch(going.path)
+    watch.look()
+    c1.event({"type": "assign", "partitions": [4]})
+    going.deliver("c1", 3)
+    watch.look()
+    assert (watch.consumed, watch.consumers[0].owned) == (3, {4})

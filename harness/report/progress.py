@@ -5,6 +5,7 @@ every PLAIN_INTERVAL_S; nothing at all when quiet. stdout stays free for what wa
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections import defaultdict, deque
@@ -51,7 +52,7 @@ def progress(
     from rich.console import Console
 
     console = console or Console(stderr=True)
-    if not console.is_terminal or console.is_dumb_terminal:
+    if not _moves(console):
         plain = Plain(console, clock)
         try:
             yield plain
@@ -62,6 +63,13 @@ def progress(
 
     with Live(console, clock) as shown:
         yield shown
+
+
+def _moves(console: "Console") -> bool:
+    """Whether lines can be drawn anew. FORCE_COLOR, which CI systems set, asks a log for colour only."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        return False
+    return not os.environ.get("FORCE_COLOR") or console.file.isatty()
 
 
 class Silent:

@@ -1,6 +1,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from harness.journal import Journal
@@ -52,6 +53,14 @@ def test_plain_lines_tell_each_fault_once(tmp_path: Path) -> None:
         "fault kill c1 (undone): it\\x1b[2J died",
         "fault freeze c2: all was read",
     ]
+
+
+def test_a_log_with_colour_is_still_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = io.StringIO()
+    with progress(Console(file=out)) as told:
+        told.update("producing", 1, 4)
+    assert out.getvalue() == "producing 1 of 4\n"
 
 
 def test_quiet_is_silent() -> None:

@@ -128,13 +128,14 @@ def kill_cost(metrics: dict[str, Any]) -> str:
 def read(run: Path) -> Facts:
     """Read the three files of a run's folder."""
     facts = Facts(run)
-    facts.run = _read_object(run / "run.json", facts.problems)
-    facts.verdict = _read_object(run / "verdict.json", facts.problems)
-    facts.metrics = _read_object(run / "metrics.json", facts.problems)
+    facts.run = read_object(run / "run.json", facts.problems)
+    facts.verdict = read_object(run / "verdict.json", facts.problems)
+    facts.metrics = read_object(run / "metrics.json", facts.problems)
     return facts
 
 
-def _read_object(path: Path, problems: list[str]) -> dict[str, Any]:
+def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
+    """A file's object, made harmless; an empty one, and a sentence in `problems`, where there is none."""
     try:
         value = json.loads(bounded_text(path), parse_constant=lambda _: None)
     except FileNotFoundError:

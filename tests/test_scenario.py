@@ -34,7 +34,7 @@ def test_defaults(write):
         },
         "group": None,
         "members": None,
-        "topic": {"settings": {}, "compacted": None},
+        "topic": {"settings": {}, "replication": None, "compacted": None},
         "faults": [],
         "restarts": None,
         "consume": "afterwards",

@@ -107,8 +107,8 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
         "listen": _listens(scenario),
         "thread": scenario.group is not None and scenario.group.workers == "threads",
     }
-    if scenario.consumer.certificate == "foreign":
-        shared["connection"] = bench.broker.wrong_connection()
+    if scenario.consumer.refused is not None:
+        shared["connection"] = bench.broker.trap(scenario.consumer.refused)
     made = []
     for name, parts, numbered in _who(scenario):
         env = bench.clients.of(name)

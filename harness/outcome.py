@@ -8,6 +8,7 @@ from harness import commit_window, metrics, recording
 from harness.errors import HarnessError
 from harness.frames import open_tape
 from harness.history import History
+from harness.refused import judged
 from harness.rundir import RunDir, write_json, write_text
 from harness.verify import judge
 
@@ -49,7 +50,8 @@ def commit_window_of(run: RunDir, history: History) -> dict[str, Any] | None:
 def judge_history(history: History) -> dict[str, Any]:
     """The verdict; a checker that raises is UNKNOWN, never a pass, and says so."""
     try:
-        return judge(history)
+        verdict = judge(history)
+        return verdict if history.run.refused is None else judged(verdict, history)
     except Exception as error:  # noqa: BLE001 - whatever a checker stumbles over, the run is unproven
         import traceback
 

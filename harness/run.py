@@ -47,8 +47,8 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         run.mark("clients_ready")
 
         with clock.stage("broker start"):
-            log, proxied = run.log("broker"), scenario.proxied
-            opened = open_broker(scenario.broker, run_log=log, progress=progress.say, proxied=proxied)
+            log, proxied, trapped = run.log("broker"), scenario.proxied, scenario.trapped
+            opened = open_broker(scenario.broker, run_log=log, progress=progress.say, proxied=proxied, trapped=trapped)
             broker = stack.enter_context(opened)
             run.meta["broker"] = described(broker)
         run.mark("broker_ready")
@@ -150,6 +150,7 @@ def circumstances(scenario: Scenario, command: list[str], group: str = stages.GR
             "isolation": "read_uncommitted",
             "reset": "earliest",
             "group": group,
+            "refused": scenario.consumer.refused,
         },
         "clients": [],
         "stages": [],

@@ -119,6 +119,11 @@ class Scenario(Keys):
         """Whether a proxy has to stand before the broker, for faults of the network."""
         return any(fault.network is not None for fault in self.faults)
 
+    @property
+    def trapped(self) -> bool:
+        """Whether its broker needs listeners that refuse clients."""
+        return self.consumer.refused is not None
+
     def disturbed_while(self, stage: str) -> bool:
         """Whether there are faults of this stage, `produce` or `consume`."""
         return any(fault.during == stage for fault in self.faults)

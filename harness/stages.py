@@ -23,6 +23,7 @@ from harness.faults import faults_of, faults_of_producing, schedule
 from harness.group import Group
 from harness.members import ISOLATION_BY_DEFAULT, members_of, planted
 from harness.recording import own_events
+from harness.refusal import Watch
 from harness.rundir import write_json
 from harness.scenario import Scenario
 from harness.writing import Writing
@@ -149,10 +150,14 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
         bench.admin.store_offsets(bench.group, bench.topic, dict.fromkeys(ends, bench.scenario.group.committed))
         note_stored(bench)
     faults = faults_of(schedule(bench.scenario))
+    case = bench.scenario.consumer.refused
+    watch = None if case is None else Watch(bench, case, members[0])
     group = Group(bench, members, ends, faults)
     if faults:
         group.view()  # The first question opens a connection, and takes a second that no fault may lose.
     group.run()
+    if watch is not None:
+        bench.journal.write("refusal", **watch.evidence())
 
 
 def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:

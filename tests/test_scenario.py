@@ -28,7 +28,7 @@ def test_defaults(write):
             "defaults": "as_shipped",
             "settings": {},
             "batch": {"max_records": None, "timeout_ms": 1000},
-            "certificate": "trusted",
+            "refused": None,
             "commit": None,
             "processing": None,
         },

@@ -21,12 +21,12 @@ Connection = dict[str, str | None]
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
 ABILITIES: Mapping[str, frozenset[str]] = {
-    "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
+    "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy", "traps"}),
     "docker": frozenset(),
     "external": frozenset(),
 }
 """What a backend can do beyond running: have three nodes, end a node in order or by force, tell which requests a node
-has answered, stand behind a proxy."""
+has answered, stand behind a proxy, have listeners that refuse clients."""
 
 
 class BrokerSettings(Protocol):
@@ -69,6 +69,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         """Mutual TLS with a client certificate that this broker must refuse."""
         ...
 
+    def trap(self, case: str) -> Connection:
+        """How a client tries to get through the listener of a case, see `traps`; ability `traps`."""
+        ...
+
     def description(self) -> Mapping[str, Any]:
         """What runs, as plain JSON for run.json: backend, versions, listeners, settings that matter, start times."""
         ...
@@ -92,6 +96,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         """Where the node of this number writes the requests that it answered, see `witness`; ability `requests`."""
         ...
 
+    def log_of(self, number: int) -> Path:
+        """What the node of this number prints."""
+        ...
+
     @property
     def outages(self) -> "Sequence[Outage]":
         """Nodes that are down on purpose, or on their way there or back."""
@@ -113,10 +121,12 @@ def refuse_unavailable(settings: BrokerSettings) -> None:
     raise UsageError("broker-backend", what, "Use embedded.")
 
 
-def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, proxied: bool = False) -> Broker:
+def open_broker(
+    settings: BrokerSettings, *, run_log: Path, progress: Progress, proxied: bool = False, trapped: bool = False
+) -> Broker:
     """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log.
 
-    proxied: clients reach it through a proxy, for faults of the network.
+    proxied: clients reach it through a proxy, for faults of the network. trapped: it has the listeners of `traps`.
     """
     refuse_unavailable(settings)
     from harness.broker.embedded import EmbeddedBroker
@@ -129,4 +139,5 @@ def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, 
         run_log=run_log,
         progress=progress,
         proxied=proxied,
+        trapped=trapped,
     )

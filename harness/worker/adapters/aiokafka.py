@@ -4,14 +4,13 @@ from __future__ import absolute_import
 
 import asyncio
 import itertools
-import ssl
 from operator import attrgetter
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
-from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, with_assignors
+from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, tls_context, with_assignors
 
 # Certainly not written, by the names of the exceptions.
 DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
@@ -27,9 +26,7 @@ def versions():
 def connection_settings(connection):
     settings = {"bootstrap_servers": connection["bootstrap"]}
     if connection["security"] == "mutual_tls":
-        context = ssl.create_default_context(cafile=connection["ca"])
-        context.load_cert_chain(connection["cert"], connection["key"])
-        settings.update(security_protocol="SSL", ssl_context=context)
+        settings.update(security_protocol="SSL", ssl_context=tls_context(connection))
     return settings
 
 

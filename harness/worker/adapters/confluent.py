@@ -1,5 +1,6 @@
 """confluent-kafka: `poll` (one message a call) and `consume` (many)."""
 
+import os
 import time
 from functools import partial
 
@@ -44,6 +45,11 @@ def connection_settings(connection):
                 "ssl.endpoint.identification.algorithm": "https",
             }
         )
+        if connection["cert"] is None:
+            del settings["ssl.certificate.location"], settings["ssl.key.location"]
+        if connection.get("openssl_conf"):
+            # librdkafka has no setting for the versions of TLS. Its OpenSSL reads this when the first client is made.
+            os.environ["OPENSSL_CONF"] = connection["openssl_conf"]
     return settings
 
 

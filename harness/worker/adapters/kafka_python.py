@@ -8,7 +8,7 @@ import kafka
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, with_assignors
+from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, tls_context, with_assignors
 
 # Certainly not written, by the names of the exceptions (releases have moved them about).
 DEFINITE = {"MessageSizeTooLargeError", "InvalidMessageError", "TopicAuthorizationFailedError", "InvalidTopicError"}
@@ -29,6 +29,8 @@ def connection_settings(connection):
             ssl_certfile=connection["cert"],
             ssl_keyfile=connection["key"],
         )
+        if connection.get("tls"):
+            settings["ssl_context"] = tls_context(connection)
     return settings
 
 

@@ -96,10 +96,10 @@ def export_stdout(run: RunDir) -> int:
 
 def export_file(run: RunDir, path: Path) -> int:
     """The same into a file, which is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    part = fresh_part(path)
     try:
         try:
-            with fresh_part(path).open("x", encoding="utf-8", errors="backslashreplace") as file:
+            with part.open("x", encoding="utf-8", errors="backslashreplace") as file:
                 count = export(run, file)
             part.replace(path)
         finally:

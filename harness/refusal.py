@@ -24,6 +24,7 @@ TOLD_AT_MOST = 3
 CONTROL_S = 60
 TELLING = re.compile(r"ssl|tls|certificate|handshake|authoriz|NoBrokers|KafkaConnection", re.IGNORECASE)
 """A client's own words about a refusal have one of these."""
+CLEAR = re.compile(r"certificate|alert|protocol|authoriz|host", re.IGNORECASE)
 NOT_ITS_OWN = re.compile(r'^File "|has not come back')
 """The harness's words, and lines of a stack."""
 
@@ -78,7 +79,8 @@ class Watch:
                 lines += [str(error.get("error")) for error in client.get("errors") or []]
                 lines += _lines(self.bench.run.log(client["worker"]))
         telling = [line[:300] for line in lines if TELLING.search(line) and not NOT_ITS_OWN.search(line)]
-        return list(dict.fromkeys(telling))[:TOLD_AT_MOST]
+        clear_first = sorted(dict.fromkeys(telling), key=lambda line: CLEAR.search(line) is None)
+        return clear_first[:TOLD_AT_MOST]
 
     def _serves(self) -> bool:
         """Whether the listener answers a request of somebody who is in the right."""

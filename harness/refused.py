@@ -1,11 +1,12 @@
 """Pure: the verdict on a consumer that must not get through, from the evidence of `refusal`.
 
 The argument: whatever the consumer was answered or handed there, it got through, and that is a FAIL. Nothing at all
-proves nothing: it is refused only if the broker tells of a handshake of it that failed, or of what it denied it, while
-the same listener served somebody who is in the right, before and after, and the same client read everything where it
-was in the right. All else is UNKNOWN.
+proves nothing: it is refused only if the broker tells of a handshake of it that failed, or of what it denied it, or the
+client itself names the very fault of the broker's certificate; while the same listener served somebody who is in the
+right, before and after, and the same client read everything where it was in the right. All else is UNKNOWN.
 """
 
+import re
 from typing import Any
 
 from harness.history import History
@@ -21,6 +22,12 @@ WORDS = {
     "tls_1_3_client": "by TLS 1.3 to a broker that speaks only 1.2",
     "no_right": "without the right to read",
 }
+CLIENT_REFUSES = {
+    "foreign_server": re.compile(r"certificate.verify.failed|unable to get (local )?issuer|self.signed", re.IGNORECASE),
+    "expired_server": re.compile(r"certificate (has )?expired", re.IGNORECASE),
+    "wrong_host": re.compile(r"host ?name mismatch|mismatch, certificate|doesn't match|not valid for", re.IGNORECASE),
+}
+"""By the case in which it is the client that refuses: its words. It may break off without a word to the broker."""
 VERSIONS = ("tls_1_2_client", "tls_1_3_client")
 
 
@@ -47,13 +54,24 @@ def _decided(case: str, told: dict[str, Any], handed: int, history: History) -> 
         doubts.append("the listener did not serve one who is in the right, so that nobody could have got through")
     elif not 0 < _count(told, "control") == sum(end - start for start, end in history.log_ends.values()):
         doubts.append("the same client does not read the topic with everything as it should be, either")
-    elif not (denied if case == "no_right" else handshakes):
-        doubts.append("the broker tells of no refusal, so nothing is proven")
+    elif not (denied if case == "no_right" else handshakes or _refused_itself(case, told)):
+        doubts.append("nobody tells of a refusal, so nothing is proven")
     if doubts:
         return "UNKNOWN", doubts
     proof = f"{denied:,} of its requests denied" if case == "no_right" else f"{handshakes:,} of its handshakes failed"
-    words = [str(line) for line in told.get("told") or []]
+    if case != "no_right" and not handshakes:
+        proof = "it broke off itself, and says why"
+    words = _words(told)
     return "PASS", [f"refused {how}: {proof}", f"its own word: {words[0]}" if words else "it told nothing of it itself"]
+
+
+def _refused_itself(case: str, told: dict[str, Any]) -> bool:
+    return case in CLIENT_REFUSES and any(CLIENT_REFUSES[case].search(line) for line in _words(told))
+
+
+def _words(told: dict[str, Any]) -> list[str]:
+    words = told.get("told")
+    return [str(line) for line in words] if isinstance(words, list) else []
 
 
 def _count(told: dict[str, Any], key: str) -> int:

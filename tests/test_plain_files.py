@@ -42,7 +42,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     mine.write_text("untouched")
     run = make_run(tmp_path, CLEAN, OWN)
     for name in ("verdict.json", "x.jsonl"):
-        (tmp_path / f"{name}.part").symlink_to(mine)
+        (tmp_path / f"{name}.{os.getpid()}.part").symlink_to(mine)
     write_text(tmp_path / "verdict.json", "{}")
     export_file(run, tmp_path / "x.jsonl")
     assert mine.read_text() == "untouched"

@@ -42,18 +42,42 @@ def test_a_refusal_that_the_broker_tells_of_is_a_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"handshakes": 0}, "the broker tells of no refusal, so nothing is proven"),
-        ({"handshakes": "2"}, "the broker tells of no refusal, so nothing is proven"),
+        ({"handshakes": 0}, "nobody tells of a refusal, so nothing is proven"),
+        ({"handshakes": "2"}, "nobody tells of a refusal, so nothing is proven"),
         ({"served_before": False}, "the listener did not serve one who is in the right"),
         ({"served_after": None}, "the listener did not serve one who is in the right"),
         ({"control": 2}, "the same client does not read the topic with everything as it should be, either"),
-        ({"case": "no_right"}, "the broker tells of no refusal, so nothing is proven"),
+        ({"case": "no_right"}, "nobody tells of a refusal, so nothing is proven"),
     ],
 )
 def test_one_fact_short_proves_nothing(tmp_path: Path, change: dict[str, Any], why: str) -> None:
     found = verdict(tmp_path, NOTHING_HANDED, REFUSED | change)
     assert found["verdict"] == "UNKNOWN"
     assert found["reasons"][0].startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("case", "words", "word"),
+    [
+        (
+            "wrong_host",
+            "Hostname mismatch, certificate is not valid for 'localhost'",
+            "PASS",
+        ),
+        ("wrong_host", "certificate verify failed: certificate has expired", "UNKNOWN"),
+        (
+            "expired_server",
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired",
+            "PASS",
+        ),
+        ("expired_server", "Connection refused", "UNKNOWN"),
+        ("foreign_server", "SSL handshake failed: certificate verify failed: broker certificate", "PASS"),
+        ("no_certificate", "certificate verify failed: certificate has expired", "UNKNOWN"),
+    ],
+)
+def test_a_client_that_refuses_may_say_so_itself(tmp_path: Path, case: str, words: str, word: str) -> None:
+    found = verdict(tmp_path, NOTHING_HANDED, REFUSED | {"case": case, "handshakes": 0, "told": ["x", words]})
+    assert found["verdict"] == word
 
 
 def test_no_evidence_an_early_end_and_damage_prove_nothing(tmp_path: Path) -> None:

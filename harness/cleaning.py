@@ -42,6 +42,8 @@ class Leftover:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(self.place), signal.SIGKILL)
             return
+        if self.kind == "folder":
+            _end_containers(Path(self.place))
         try:
             shutil.rmtree(self.place)
         except FileNotFoundError:
@@ -67,6 +69,16 @@ def dead_folders(temp: Path, prefix: str = FOLDER_PREFIX) -> Iterator[Path]:
         owner = owner_of(folder)
         if owner is not None and is_gone(owner):
             yield folder
+
+
+def _end_containers(folder: Path) -> None:
+    """A broker in Docker does not end with its harness."""
+    from harness.broker.compose import project_of
+    from harness.broker.engine import sweep
+
+    project = project_of(folder)
+    if project is not None:
+        sweep(project)
 
 
 def _held(folder: Path) -> str:

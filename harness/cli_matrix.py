@@ -128,7 +128,8 @@ def _opened(out: Path, resume: Path | None, new: bool, asked: Any, planned: "lis
               help="As the harness makes them: as_shipped or equal, see consumer.defaults of a scenario.  [default: as "
               "the library itself does]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON, and nothing else.")
-def settings(specs: tuple[str, ...], defaults: Any, as_json: bool) -> int:
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def settings(specs: tuple[str, ...], defaults: Any, as_json: bool, quiet: bool) -> int:
     """Print a client's settings where nobody sets any, or how two clients differ.
 
     They are asked of the installed library itself. Of two libraries names are
@@ -138,6 +139,7 @@ def settings(specs: tuple[str, ...], defaults: Any, as_json: bool) -> int:
     """
     from harness.clients.envs import prepare
     from harness.clients.spec import parse_spec
+    from harness.report.progress import progress
     from harness.report.settings import as_dicts, print_differences, print_settings
     from harness.report.terminal import Terminal
     from harness.settings_difference import as_made, ask, differences
@@ -145,9 +147,10 @@ def settings(specs: tuple[str, ...], defaults: Any, as_json: bool) -> int:
     if len(specs) > 2:
         raise UsageError("client-spec", f"{len(specs)} clients; two can be compared", "Name one or two.")
     told = []
-    for spec in [parse_spec(text).pinned() for text in specs]:
-        env = prepare(spec, progress=lambda text: click.echo(text, err=True), security="plaintext")
-        told.append(ask(env) if defaults is None else as_made(ask(env), spec, defaults))
+    with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
+        for spec in [parse_spec(text).pinned() for text in specs]:
+            env = prepare(spec, progress=shown.say, security="plaintext")
+            told.append(ask(env) if defaults is None else as_made(ask(env), spec, defaults))
     if as_json:
         found: Any = told[0] if len(told) == 1 else as_dicts(differences(*told))
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))

@@ -21,8 +21,8 @@ VERSION = 1
 HEADER_BYTES = 4096
 HEADER = struct.Struct("<8sIIQI")
 FRAME = struct.Struct("<HHIIIqq")
-EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS = range(1, 11)
-ROW_BYTES = {DELIVER_KEYS: 24, LOG_RUNS: 40}  # 36 for all others
+EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS, TIMES = range(1, 12)
+ROW_BYTES = {DELIVER_KEYS: 24, LOG_RUNS: 40, TIMES: 8}  # 36 for all others
 OPEN = 1
 
 Buffer = bytes | mmap.mmap | memoryview
@@ -82,7 +82,7 @@ class Tape:
 
 def _wrong(frame: Frame, *, room: int, there: int) -> str:
     """Why a frame cannot be read, "" where it can. room: bytes until its segment ends; there: until the file does."""
-    if frame.kind > LOG_RUNS or frame.payload % 8 or frame.payload > room:
+    if frame.kind > TIMES or frame.payload % 8 or frame.payload > room:
         return "cannot be read"
     if frame.payload > there:
         return "is cut short"

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import script
 from harness.bench import Bench, config
+from harness.broker.base import trapped
 from harness.clients.envs import ClientEnv
 from harness.clients.pool import Worker
 from harness.clients.settings import client_id_setting, commit_settings, consumer_settings, group_settings
@@ -97,20 +98,23 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     """Everybody who will consume, with their processes to come; nothing is started yet."""
     scenario = bench.scenario
     # Faults ask the broker about members, and it knows them by their clients' names.
-    named = scenario.disturbed_while("consume")
+    named = scenario.disturbed_while("consume") or scenario.while_produced
     shared = {
         "group": bench.group,
         "batch": scenario.consumer.batch.model_dump(),
         "end_offsets": {str(partition): end for partition, (_, end) in ends.items()},
         "application": application(scenario),
         "planted": planted(scenario.planted, scenario.seed),
-        "listen": _listens(scenario),
+        "listen": listens(scenario),
+        "timed": scenario.while_produced,
         "thread": scenario.group is not None and scenario.group.workers == "threads",
     }
+    if scenario.consumer.certificate == "foreign":
+        shared["connection"] = bench.broker.wrong_connection()
     if scenario.consumer.refused is not None:
-        shared["connection"] = bench.broker.trap(scenario.consumer.refused)
+        shared["connection"] = trapped(bench.broker).trap(scenario.consumer.refused)
     made = []
-    for name, parts, numbered in _who(scenario):
+    for name, parts, numbered in processes_of(scenario):
         env = bench.clients.of(name)
         given = given_settings(scenario, name, env)
         settings = settings_of(scenario, name, env, group=bench.group, given=given)
@@ -124,7 +128,7 @@ def next_part(member: Member) -> Part:
     return Part() if member.part.script is None else Part(script.again(member.part.script))
 
 
-def _listens(scenario: Scenario) -> bool:
+def listens(scenario: Scenario) -> bool:
     """Whether clients have a rebalance listener where the scenario does not say: wherever there may be rebalances.
 
     One that gives a member back what it had cannot be seen by asking what it owns, and what comes again after it would
@@ -139,15 +143,15 @@ def _listens(scenario: Scenario) -> bool:
     )
 
 
-def _who(scenario: Scenario) -> list[tuple[str, list[Part], bool]]:
-    """Name, processes to come, and whether the first one is numbered."""
+def processes_of(scenario: Scenario) -> list[tuple[str, list[Part], bool]]:
+    """Of each member: its name, its processes to come, and whether the first one is numbered."""
     if scenario.members:
         return [
             (
                 name,
                 [Part()]
                 if member.steps is None
-                else [Part(steps) for steps in script.parts(member.steps, listener=_listens(scenario))],
+                else [Part(steps) for steps in script.parts(member.steps, listener=listens(scenario))],
                 True,
             )
             for name, member in scenario.members.items()

@@ -8,6 +8,7 @@ from harness import commit_window, metrics, recording
 from harness.errors import HarnessError
 from harness.frames import open_tape
 from harness.history import History
+from harness.measuring import latency
 from harness.refused import judged
 from harness.rundir import RunDir, write_json, write_text
 from harness.verify import judge
@@ -30,7 +31,7 @@ def judge_run(run: RunDir) -> dict[str, Any]:
     verdict = judge_history(history)
     write_text(run.path / "verdict.json", as_text(verdict))
     measured = metrics.measure(history, run.meta) | {"commit_window": commit_window_of(run, history)}
-    write_json(run.path / "metrics.json", measured)
+    write_json(run.path / "metrics.json", measured | latency_of(run))
     return verdict
 
 
@@ -45,6 +46,16 @@ def commit_window_of(run: RunDir, history: History) -> dict[str, Any] | None:
         return commit_window.measure(history, tapes, looks)
     except (HarnessError, OSError, ValueError, KeyError, TypeError):
         return None  # The judge tells of what is wrong with them.
+
+
+def latency_of(run: RunDir) -> dict[str, Any]:
+    """From when messages were due until they were handed over, and acked; None where files are damaged or coarse."""
+    settings = run.meta.get("scenario_settings") or {}
+    try:
+        tapes = [open_tape(path) for path in sorted(run.path.glob("history/*.bin"))]
+        return latency.measure(tapes, settings, int(run.meta["run_id"]))
+    except (HarnessError, OSError, ValueError, KeyError, TypeError):
+        return {"latency": None, "ack_latency": None}  # The judge tells of what is wrong with them.
 
 
 def judge_history(history: History) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from harness.proc import birth
+
 OWNER = "owner.json"
 """The file in a folder that tells whose it is."""
 
@@ -18,7 +20,7 @@ Owner = dict[str, Any]
 
 def this_harness() -> Owner:
     """This process, as run.json and OWNER tell of it."""
-    return {"pid": os.getpid(), "began": _began(os.getpid()), **_place()}
+    return {"pid": os.getpid(), "began": birth(os.getpid()), **_place()}
 
 
 def is_gone(owner: Any) -> bool:
@@ -38,7 +40,7 @@ def is_gone(owner: Any) -> bool:
         return True
     except OSError:
         return False
-    began = _began(owner["pid"])
+    began = birth(owner["pid"])
     return None not in (began, owner.get("began")) and began != owner["began"]
 
 
@@ -71,13 +73,6 @@ def _place() -> dict[str, Any]:
         "boot": _read("/proc/sys/kernel/random/boot_id"),
         "processes": _link("/proc/self/ns/pid"),
     }
-
-
-def _began(pid: int) -> int | None:
-    """When a process began, in the kernel's own count; None where it does not tell."""
-    told = _read(f"/proc/{pid}/stat")
-    # The name stands in brackets and may hold anything; the 20th word after it is the start.
-    return int(told.rpartition(")")[2].split()[19]) if told else None
 
 
 def _read(path: str) -> str | None:

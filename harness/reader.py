@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.blocks import Block, add_names
 from harness.columns import NEVER, ROW, Rows
-from harness.frames import CORRUPT, DELIVER, DELIVER_KEYS, EVENT, LOG, LOG_RUNS, Frame, Tape, filled, until
+from harness.frames import CORRUPT, DELIVER, DELIVER_KEYS, EVENT, LOG, LOG_RUNS, TIMES, Frame, Tape, filled, until
 from harness.history import Event
 from harness.portable_lines import lacks
 
@@ -55,6 +55,8 @@ class Reader:
     def items(self) -> Iterator[tuple[int, Event | Rows]]:
         """Everything on the tape. What cannot be read ends it, and stands in `tape.torn`."""
         for frame in self.tape.frames():
+            if frame.kind == TIMES:
+                continue  # for `measuring.latency`; it says nothing of what became of any message
             self.began = min(self.began, frame.t)
             event = self._parsed(frame) if frame.kind == EVENT else None
             if event is not None and event.data.get("within"):

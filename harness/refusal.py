@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bench import Bench
+from harness.broker.base import trapped
 from harness.broker.traps import listener
 from harness.broker.witness import Witness
 from harness.members import Member, Part, settings_of
@@ -29,21 +30,21 @@ NOT_ITS_OWN = re.compile(r'^File "|has not come back')
 """The harness's words, and lines of a stack."""
 
 
-class Watch:
+class Vigil:
     """From before the consumer starts until it has ended: `evidence` is what the journal keeps."""
 
     def __init__(self, bench: Bench, case: str, member: Member) -> None:
         self.bench = bench
         self.case = case
         self.control = _control(bench, member)
-        self.port = int(str(bench.broker.trap(case)["bootstrap"]).rpartition(":")[2])
-        self.log = bench.broker.log_of(1)
+        self.port = int(str(trapped(bench.broker).trap(case)["bootstrap"]).rpartition(":")[2])
+        self.log = trapped(bench.broker).log_of(1)
         self.served_before = self._serves()
         self.log_from = self.log.stat().st_size
         self.witness = Witness(bench.admin, 1, bench.broker.request_log(1))
 
     def evidence(self) -> dict[str, Any]:
-        """Ends the watch. control: messages that the client read where it is in the right; handshakes: failed ones;
+        """Ends the vigil. control: messages that the client read where it is in the right; handshakes: failed ones;
         admitted: requests answered; denied: for want of a right."""
         admitted = [request for request in self.witness.requests() if self._is_the_consumers(request)]
         self.witness.close()

@@ -16,6 +16,9 @@ def _refused(get: Lookup) -> Iterator[Finding]:
         return
     if get("security") == "plaintext":
         yield Finding(KEY, "only under mutual TLS is anybody refused; security: mutual_tls", also=(("security",),))
+    if get("consumer", "certificate") == "foreign":
+        what = "leave `certificate` out; foreign_certificate is one of these cases"
+        yield Finding(KEY, what, also=(("consumer", "certificate"),))
     if get("broker", "nodes") not in (None, 1):
         yield Finding(KEY, "one node has the listeners for that; broker.nodes: 1", also=(("broker", "nodes"),))
     if "traps" not in broker_checks.abilities(get):

@@ -79,8 +79,10 @@ class Scenario(Keys):
         "`kafka-python==1.4.4 @ python3.6`, `aiokafka==0.8.1 + kafka-python==2.0.2`."
     )
     api: Api = Field(description="The call that the application reads with; each library offers some of them.")
-    security: Literal["mutual_tls", "plaintext"] = Field(
-        default="mutual_tls", description="How clients reach the broker; the certificates are made for the run."
+    security: Literal["mutual_tls", "plaintext", "tls", "sasl_tls"] = Field(
+        default="mutual_tls",
+        description="How clients reach the broker; the certificates are made for the run. A broker of the backend "
+        "external decides that itself: `tls` without a client's certificate, `sasl_tls` with a name and password.",
     )
     broker: Broker = Field(default_factory=Broker, description="The Kafka that the clients talk to.")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of the topic.")
@@ -97,6 +99,11 @@ class Scenario(Keys):
     topic: Topic = Field(default_factory=Topic, description="The topic that is written and read.")
     faults: list[Fault] = Field(default_factory=list, description="What is done to the group or the producer.")
     restarts: Restarts | None = Field(default=None, description="Orderly restarts of the consumer; null: none.")
+    consume: Literal["afterwards", "while_produced"] = Field(
+        default="afterwards",
+        description="`afterwards`: what was written before is read; `while_produced`: the group joins, and then the "
+        "messages are written on a schedule, `producer.rate`, so that latency is measured.",
+    )
     record: Literal["loss", "throughput"] = Field(
         default="loss",
         description="`loss`: every delivery with its offset, written so that a kill loses none; `throughput`: "
@@ -113,6 +120,11 @@ class Scenario(Keys):
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def while_produced(self) -> bool:
+        """Whether the group reads while the messages are written."""
+        return self.consume == "while_produced"
 
     @property
     def proxied(self) -> bool:

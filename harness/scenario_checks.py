@@ -7,7 +7,7 @@ both sorts in one file can be told at once.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness import group_checks, member_checks, produce_checks, refusal_checks
+from harness import group_checks, latency_checks, member_checks, produce_checks, refusal_checks
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
 from harness.compaction import SETTINGS as COMPACTION
@@ -205,5 +205,6 @@ CHECKS = (
     *member_checks.CHECKS,
     *group_checks.CHECKS,
     *produce_checks.CHECKS,
+    *latency_checks.CHECKS,
     *refusal_checks.CHECKS,
 )

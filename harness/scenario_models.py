@@ -152,7 +152,9 @@ class Producer(Keys):
         description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
     )
     rate: Messages | None = Field(
-        default=None, description="At most so many messages a second; null: as fast as it can."
+        default=None,
+        description="At most so many messages a second; null: as fast as it can. With `consume: while_produced`: each "
+        "message has its time, and what was held up is sent at once.",
     )
     transactions: Transactions | None = Field(
         default=None, description="Write in transactions; only with the client `confluent-kafka`. null: without."
@@ -240,6 +242,11 @@ class Consumer(Keys):
         default_factory=dict, description="Settings of that library, by its own names; they win over `defaults`."
     )
     batch: Batch = Field(default_factory=Batch, description="For the calls that hand over several messages at a time.")
+    certificate: Literal["trusted", "foreign"] = Field(
+        default="trusted",
+        description="The certificate that the consumer shows under mutual TLS; `foreign`: of an authority that the "
+        "broker does not trust, so that nothing may be delivered. `refused` judges that.",
+    )
     refused: Case | None = Field(
         default=None,
         description="The consumer must not get through, which is then what is judged. Its own certificate: "
@@ -350,6 +357,12 @@ class Topic(Keys):
 
     settings: Settings = Field(
         default_factory=dict, description="Kafka's own settings of a topic, such as `max.message.bytes: 2000000`."
+    )
+    replication: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="On how many nodes each partition is; null: as the broker's default says, all of embedded's.",
     )
     compacted: tuple[int, int] | None = Field(
         default=None,

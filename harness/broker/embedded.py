@@ -7,19 +7,19 @@ logs straight into the run's folder, each node into a file of its own.
 import shutil
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
 from harness import proc
 from harness.broker import jars, tls
-from harness.broker.base import ABILITIES, SECURITIES, Connection, Progress
+from harness.broker.base import ABILITIES, SECURITIES, Progress
 from harness.broker.node import JVM_FLAGS, Build, Node, free_ports, left_s
-from harness.broker.outage import Outage
+from harness.broker.outage import Outage, Outages
 from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
 from harness.broker.traps import CASES, issue, trap_connection, trap_settings
 from harness.cleaning import dead_folders
+from harness.connection import Connection, plaintext
 from harness.owner import sign
 from harness.rundir import disk_error
 
@@ -93,9 +93,7 @@ class EmbeddedBroker:
         self.nodes: list[Node] = []
         self._material: tls.Material | None = None
         self._start_s: dict[str, float] = {}
-        self._outages: list[Outage] = []
-        self._threads: ThreadPoolExecutor | None = None
-        self._playing: list[Future[None]] = []
+        self._outages = Outages()
 
     # ---- life --------------------------------------------------------------------------------------------------------
 
@@ -113,23 +111,17 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End Kafka and remove its folder, whatever state it is in; harmless when called again."""
         try:
-            self._end_outages()
+            self._outages.give_up()
         finally:
             try:
                 self._end_processes()
             finally:
-                if self._threads is not None:
-                    self._threads.shutdown()
+                self._outages.close()
                 if self.proxy is not None:
                     self.proxy.stop()
                 if self.folder is not None:
                     shutil.rmtree(self.folder, ignore_errors=True)
                     self.folder = None
-
-    def _end_outages(self) -> None:
-        for outage in self._outages:
-            outage.give_up()
-        wait(self._playing)
 
     def _end_processes(self) -> None:
         """One node ends in order. Of three the last ones cannot: each would wait for a majority that is gone."""
@@ -153,7 +145,7 @@ class EmbeddedBroker:
         assert self._material is not None, "not started"
         bootstrap = self._bootstrap(security)
         if security == "plaintext":
-            return _plaintext(bootstrap)
+            return plaintext(bootstrap)
         return {
             "bootstrap": bootstrap,
             "security": security,
@@ -163,7 +155,7 @@ class EmbeddedBroker:
         }
 
     def own_connection(self) -> Connection:
-        return _plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
+        return plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
 
     def _bootstrap(self, listener: str) -> str:
         """Every node; behind a proxy, the ports of the proxy that leads to it."""
@@ -205,10 +197,7 @@ class EmbeddedBroker:
     def alive(self) -> str | None:
         if not self.nodes:
             return f"Kafka {self.kafka} has not been started"
-        trouble = next((outage.trouble for outage in self._outages if outage.trouble), None)
-        away = {outage.node.number for outage in self._outages if outage.lasts}
-        told = (node.trouble() for node in self.nodes if node.number not in away)
-        return trouble or next((what for what in told if what is not None), None)
+        return self._outages.trouble(self.nodes)
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
@@ -311,23 +300,13 @@ class EmbeddedBroker:
     # ---- abilities ---------------------------------------------------------------------------------------------------
 
     def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> Outage:
-        """End a node, in order or by SIGKILL; so long after it is down it is started again, None: never.
+        return self._outages.begin(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
 
-        Returns at once. One node at a time: the others could not go on without the second.
-        """
-        assert not self.outages, "one at a time"
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(1, "outage")
-        outage = Outage(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
-        self._outages.append(outage)
-        self._playing.append(self._threads.submit(outage.play))
-        return outage
+    def pause(self, number: int, *, for_s: float) -> Outage:
+        return self._outages.pause(self.nodes[number - 1], for_s=for_s)
 
     def restore(self) -> None:
-        """A node that was down for good comes back too. What goes wrong `alive` tells."""
-        for outage in self.outages:
-            outage.bring_back()
-        wait(self._playing)
+        self._outages.restore()
 
     def request_log(self, number: int) -> Path:
         return self.nodes[number - 1].requests
@@ -337,8 +316,7 @@ class EmbeddedBroker:
 
     @property
     def outages(self) -> list[Outage]:
-        """Those that last."""
-        return [outage for outage in self._outages if outage.lasts]
+        return self._outages.lasting
 
 
 def remove_orphans(temp: Path) -> None:
@@ -350,7 +328,3 @@ def remove_orphans(temp: Path) -> None:
 def _before(number: int, security: str) -> str:
     """The proxy's name for what stands before a node's listener."""
     return f"{number} {security}"
-
-
-def _plaintext(bootstrap: str) -> Connection:
-    return {"bootstrap": bootstrap, "security": "plaintext", "ca": None, "cert": None, "key": None}

@@ -26,6 +26,7 @@ class Material(TypedDict):
     server_keystore: str
     client_cert: str
     client_key: str
+    client_keystore: str
     wrong_ca: str
     wrong_cert: str
     wrong_key: str
@@ -50,15 +51,16 @@ def make_material(
     wrong = foreign.issue_cert("harness-client", common_name="harness-client")
     if more is not None:
         more(folder, authority, foreign)
-    server_key = pkcs8(server.private_key_pem.bytes())
+    server_key, client_key = (pkcs8(one.private_key_pem.bytes()) for one in (server, client))
     return {
         "ca": _write(folder / "ca.pem", authority.cert_pem.bytes()),
         "server_cert": _write(folder / "server.pem", _chain(server)),
         "server_key": _write(folder / "server.key", server_key, private=True),
-        # Kafka reads key and certificate from one file.
+        # Kafka reads key and certificate from one file, its clients too.
         "server_keystore": _write(folder / "server-keystore.pem", server_key + _chain(server), private=True),
         "client_cert": _write(folder / "client.pem", _chain(client)),
-        "client_key": _write(folder / "client.key", pkcs8(client.private_key_pem.bytes()), private=True),
+        "client_key": _write(folder / "client.key", client_key, private=True),
+        "client_keystore": _write(folder / "client-keystore.pem", client_key + _chain(client), private=True),
         "wrong_ca": _write(folder / "wrong-ca.pem", foreign.cert_pem.bytes()),
         "wrong_cert": _write(folder / "wrong.pem", _chain(wrong)),
         "wrong_key": _write(folder / "wrong.key", pkcs8(wrong.private_key_pem.bytes()), private=True),

@@ -45,10 +45,9 @@ LINGER_MS = 5
 # Without idempotence a retry may write twice; one request in flight keeps the order at least.
 RETRIES = 10
 
-DECIDED_BY_BROKER = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
+SCRAM_FROM = (2, 0)
 
-# librdkafka wants a group's name even of a member that assigns itself. Such a member never commits.
-NO_GROUP = "harness-no-group"
+DECIDED_BY_BROKER = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
 
 
 def consumer_settings(
@@ -164,6 +163,15 @@ def transactional(settings: Settings) -> bool:
     return bool(settings.get("transactional.id") or settings.get("transactional_id"))
 
 
+def refuse_mechanism(spec: ClientSpec, mechanism: str | None) -> None:
+    """Raise UsageError for a release that cannot log in so: kafka-python 1.4.7 has PLAIN alone, 2.0.0 SCRAM too."""
+    if mechanism is None or not mechanism.startswith("SCRAM") or spec.library != "kafka-python" or spec.source:
+        return
+    if release_of(str(spec.version)) < SCRAM_FROM:
+        what = f"client '{spec}' cannot log in by {mechanism}: kafka-python has SCRAM from 2.0.0 on"
+        raise UsageError("client-login", what, "Take a newer release, or a user who logs in by PLAIN.")
+
+
 def _knows_transactions(spec: ClientSpec) -> bool:
     """Whether the release has `enable_idempotence` and `isolation_level`; older ones refuse the names.
 
@@ -178,7 +186,9 @@ def _knows_transactions(spec: ClientSpec) -> bool:
 
 
 def _confluent_consumer(group: str | None, *, equal: bool) -> Settings:
-    made: Settings = {"group.id": group or NO_GROUP, "auto.offset.reset": "earliest"}
+    # librdkafka wants a group's name even of a member that assigns itself: the worker gives it one.
+    made: Settings = {} if group is None else {"group.id": group}
+    made["auto.offset.reset"] = "earliest"
     if equal:
         made |= {
             "isolation.level": "read_uncommitted",

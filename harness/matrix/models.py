@@ -186,6 +186,8 @@ def _same_log(values: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> I
 
 def changes_its_log(scenario: Scenario) -> str | None:
     """What a scenario does to its topic after it was written, or while; None: nothing."""
+    if scenario.while_produced:
+        return "it reads while the topic is written"
     for fault in scenario.faults:
         changes = [kind for kind in CHANGES if getattr(fault, kind) is not None]
         if changes:

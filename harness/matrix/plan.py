@@ -57,8 +57,8 @@ class Cell:
 
     @property
     def measures(self) -> bool:
-        """Whether it measures speed, for which nothing else may run beside it."""
-        return self.scenario is not None and self.scenario.record == "throughput"
+        """Whether it measures speed or latency, for which nothing else may run beside it."""
+        return self.scenario is not None and (self.scenario.record == "throughput" or self.scenario.while_produced)
 
     @property
     def alone(self) -> bool:
@@ -92,7 +92,8 @@ def _cells(asked: Asked) -> Iterator[Cell]:
     matrix = asked.matrix
     for number in range(matrix.repeat):
         for name, scenario in asked.scenarios.items():
-            for security in matrix.securities or [scenario.security]:
+            securities: list[str] = [*matrix.securities] or [scenario.security]
+            for security in securities:
                 for text in matrix.clients:
                     spec = parse_spec(text).pinned()
                     for api in _apis(matrix, scenario, spec):

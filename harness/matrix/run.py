@@ -201,6 +201,12 @@ class _Told:
     def say(self, text: str) -> None:
         pass
 
+    def watch(self, run: Path, *, title: str, messages: int) -> None:
+        pass
+
+    def stage(self, name: str) -> None:
+        pass
+
     def update(self, stage: str, done: float = 0, total: float | None = None, detail: str = "") -> None:
         if self.runner.over.is_set():
             raise proc.Interrupted

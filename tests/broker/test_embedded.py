@@ -350,6 +350,57 @@ def test_a_node_that_does_not_come_back_is_trouble(three: Standin) -> None:
     assert nothing_left(three)
 
 
+ANSWERS = """
+import socket, sys, threading
+def serve(port):
+    server = socket.create_server(("127.0.0.1", int(port)))
+    while True:
+        client, _ = server.accept()
+        with client:
+            client.sendall(bytes(3) + bytes([4]) + client.recv(100)[8:12])
+ports = [threading.Thread(target=serve, args=(port,)) for port in sys.argv[1:]]
+for port in ports:
+    port.start()
+print("Kafka Server started", flush=True)
+"""
+
+
+def test_a_node_that_is_paused_answers_nothing_and_goes_on_then(three: Standin) -> None:
+    three.script = ANSWERS
+    with three:
+        node_2 = three.nodes[1]
+        assert node_2.answers()
+        outage = three.pause(2, for_s=0.5)
+        assert wait_until(lambda: outage.down_at is not None, timeout_s=5)
+        assert (node_2.paused(), node_2.ended(), three.alive()) == (True, False, None)
+        assert wait_until(lambda: not outage.lasts, timeout_s=5)
+        assert (outage.ended, outage.trouble, node_2.paused()) == ("was paused", None, False)
+        assert node_2.answers()
+        assert outage.back_at is not None
+        assert outage.down_at is not None
+        assert outage.back_at - outage.down_at >= 0.5
+    assert nothing_left(three)
+
+
+def test_the_end_of_a_pause_is_not_waited_for(three: Standin) -> None:
+    three.script = ANSWERS
+    with three:
+        outage = three.pause(1, for_s=3600)
+        assert wait_until(lambda: outage.down_at is not None, timeout_s=5)
+    assert nothing_left(three)
+
+
+def test_a_node_that_answers_all_the_same_is_not_paused(three: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "REFUSES_S", 0.2)
+    monkeypatch.setattr(node.Node, "pause", lambda _node: None)
+    three.script = ANSWERS
+    with three:
+        three.pause(1, for_s=1)
+        assert wait_until(lambda: three.alive() is not None, timeout_s=5)
+        assert three.alive() == "Kafka 4.3.1, node 1, was paused, and still answers"
+    assert nothing_left(three)
+
+
 def test_the_end_does_not_wait_for_a_node_that_is_down(three: Standin) -> None:
     with three:
         outage = three.take_down(1, kill=True, back_after_s=3600)

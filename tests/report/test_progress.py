@@ -24,8 +24,8 @@ def test_plain_lines_at_most_every_two_seconds_a_stage() -> None:
         told.update("consuming")
     assert out.getvalue().splitlines() == [
         "producing 0 of 1,000",
-        "producing 70 of 1,000 (p1)",
-        "producing 150 of 1,000 (p1)",
+        "producing 70 of 1,000, 35/s, about 27 s left (p1)",
+        "producing 150 of 1,000, 40/s, about 21 s left (p1)",
         "c1 [started]\\x1b[2J PASS",
         "consuming",
     ]

@@ -1,7 +1,6 @@
 """What adapters share: the accessors of a message, the event queue, TLS material, settings as JSON."""
 
 import importlib
-import ssl
 import time
 from collections import deque, namedtuple
 
@@ -13,21 +12,6 @@ Fields = namedtuple("Fields", "key offset partition value")
 """Functions of a message. Unbound accessors, so that `map` calls them without a Python frame for each message."""
 
 SECRETS = ("password", "sasl", "secret", "token", "ssl_context", "ssl.key.pem")
-
-
-def tls_context(connection):
-    """The context of an application that makes its own, with the one version of TLS that it may speak, if it is told.
-
-    By options, because Python 3.6 has no other way.
-    """
-    context = ssl.create_default_context(cafile=connection["ca"])
-    if connection["cert"] is not None:
-        context.load_cert_chain(connection["cert"], connection["key"])
-    if connection.get("tls") == "1.2":
-        context.options |= ssl.OP_NO_TLSv1_3
-    elif connection.get("tls") == "1.3":
-        context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_2
-    return context
 
 
 class ConsumerParts:

@@ -46,6 +46,16 @@ OWN_SETTINGS: Mapping[str, str] = {
     "metadata_broker_list": "the harness connects the clients; see broker.backend",
     "group_id": "the harness names a new group for each run",
     "security_protocol": "the key `security` decides it",
+    **dict.fromkeys(
+        (
+            "plugin_library_paths",
+            "ssl_engine_location",
+            "ssl_engine_id",
+            "ssl_providers",
+            "sasl_kerberos_kinit_cmd",
+        ),
+        "a file runs no code that it names",
+    ),
 }
 
 

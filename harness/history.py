@@ -85,7 +85,7 @@ class History:
 
     def producer_name(self, number: int) -> str:
         """A producer's name; a damaged identity may tell of one that never was."""
-        return self.producers[number] if number < len(self.producers) else f"producer {number}"
+        return self.producers[number] if 0 <= number < len(self.producers) else f"producer {number}"
 
     def rows_of(self, partition: int) -> "PartitionRows":
         """Everything recorded of one partition, but for deliveries."""

@@ -29,6 +29,7 @@ def test_defaults(write):
             "settings": {},
             "batch": {"max_records": None, "timeout_ms": 1000},
             "certificate": "trusted",
+            "refused": None,
             "commit": None,
             "processing": None,
         },

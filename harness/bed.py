@@ -19,11 +19,12 @@ from harness import stages
 from harness.broker.admin import Admin
 from harness.broker.base import Broker as RunningBroker
 from harness.broker.base import open_broker
+from harness.broker.external import External, ExternalBroker, administrator
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress, Silent
-from harness.run import Clock, circumstances, described, patience_s
+from harness.run import Clock, circumstances, described, patience_s, record, record_log
 from harness.rundir import RunDir, write_text
 from harness.scenario import Broker, Scenario, dump
 
@@ -44,17 +45,27 @@ class Bed:
     A broker is started when the first run needs it; runs with faults of the network need one behind a proxy, and some
     need three nodes. Runs may go on side by side, each in a thread of its own, unless one has a fault of the broker.
 
-    results: where the runs' folders go; name: begins the names of its runs, topics and groups.
+    results: where the runs' folders go; name: begins the names of its runs, topics and groups. external: the user's own
+    cluster, for a `broker` of that backend: there each is called after its run.
     """
 
-    def __init__(self, results: Path, progress: Progress, *, name: str, broker: Broker | None = None) -> None:
+    def __init__(
+        self,
+        results: Path,
+        progress: Progress,
+        *,
+        name: str,
+        broker: Broker | None = None,
+        external: External | None = None,
+    ) -> None:
         self.results = results
         self.name = name
         self.broker = broker or Broker()
+        self.external = external if self.broker.backend == "external" else None
         self.progress = progress
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
-        self._brokers: dict[tuple[int, bool], RunningBroker] = {}
+        self._brokers: dict[tuple[int, bool, bool], RunningBroker] = {}
         self._number = 0
         self._lock = threading.RLock()
         self._own = threading.local()
@@ -67,20 +78,30 @@ class Bed:
 
     def running(self, scenario: Scenario) -> RunningBroker:
         """The broker that a scenario needs, started if need be, with all its nodes up."""
-        nodes, proxied = kind = _kind(scenario)
+        nodes, proxied, trapped = kind = _kind(scenario)
         with self._lock:
             if kind not in self._brokers:
                 self.progress.say("broker start")
                 name = "broker" + ("_of_3" if nodes == 3 else "") + ("_behind_proxy" if proxied else "")
+                name += "_with_traps" if trapped else ""
                 settings = self.broker.model_copy(update={"nodes": nodes})
                 log = self.results / f"{name}.log"
-                opened = open_broker(settings, run_log=log, progress=self.progress.say, proxied=proxied)
+                opened = open_broker(
+                    settings,
+                    run_log=log,
+                    progress=self.progress.say,
+                    proxied=proxied,
+                    trapped=trapped,
+                    external=self.external,
+                )
                 self._brokers[kind] = self._stack.enter_context(opened)
             self._brokers[kind].restore()
             return self._brokers[kind]
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
+        if self.external is not None:
+            self.external.adapted(scenario)  # Refuses clients that cannot log in there.
         own = [(name, member.client) for name, member in (scenario.members or {}).items()]
         key = (scenario.client, scenario.producer.client, scenario.security, *own)
         with self._lock:
@@ -97,10 +118,13 @@ class Bed:
 
     def begin(self, scenario: Scenario, name: str) -> RunDir:
         """The folder of a new run, with what was known before it."""
+        broker = self.running(scenario)
+        if isinstance(broker, ExternalBroker):
+            broker.refuse(scenario)
         run = RunDir.create(self.results, name)
         write_text(run.path / "scenario.yaml", dump(scenario))
-        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next())
-        run.meta["broker"] = described(self.running(scenario))
+        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next(run))
+        run.meta["broker"] = described(broker)
         return run
 
     def fill(
@@ -111,17 +135,10 @@ class Bed:
         with self._bench(run, scenario, topic=log.topic if log else group, progress=progress) as bench:
             clock = Clock(run, bench.progress)
             if log is None:
-                with clock.stage("produce"):
-                    stages.produce(bench, meanwhile=lambda: None)
+                record(bench, clock, preload=lambda: None)
             else:
                 _take_over(run, log)
-            with clock.stage("read the log"):
-                ends = stages.read_log(bench)
-            with clock.stage("consume"):
-                stages.consume(bench, ends)
-            with clock.stage("check the log"):
-                stages.check_log(bench, ends)
-            run.mark("recorded")
+                record_log(bench, clock)
 
     def forget(self, run: RunDir, scenario: Scenario) -> None:
         """Delete a run's own topic. It only takes room; that it is still there changes no result."""
@@ -131,7 +148,7 @@ class Bed:
     def write(self, scenario: Scenario, folder: Path, *, progress: Progress | None = None) -> Log:
         """Only produce, into a topic for several runs to read; the producer's recording goes under `folder`."""
         run = RunDir.create(folder, scenario.name)
-        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next())
+        run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next(run))
         topic = str(run.meta["judging"]["group"])
         with self._bench(run, scenario, topic=topic, progress=progress) as bench:
             stages.produce(bench, meanwhile=lambda: None)
@@ -149,27 +166,29 @@ class Bed:
                 scenario, run, broker, admin, pool, journal, clients, progress or Silent(), topic=topic, group=group
             )
 
-    def _next(self) -> str:
+    def _next(self, run: RunDir) -> str:
         """The name of the next topic and group."""
+        if self.external is not None:
+            return self.external.name(run.path.name)
         with self._lock:
             self._number += 1
             return f"{self.name}-{self._number}"
 
     def _admin(self, scenario: Scenario) -> Admin:
         """Each thread asks over connections of its own."""
-        own: dict[tuple[int, bool], Admin] = self._own.__dict__.setdefault("admins", {})
+        own: dict[tuple[int, bool, bool], Admin] = self._own.__dict__.setdefault("admins", {})
         kind = _kind(scenario)
         if kind not in own:
-            admin = Admin(self.running(scenario).own_connection())
+            admin = administrator(self.running(scenario), scenario, timeout_s=patience_s(scenario))
             with self._lock:
                 own[kind] = self._stack.enter_context(admin)
         own[kind].timeout_s = patience_s(scenario)
         return own[kind]
 
 
-def _kind(scenario: Scenario) -> tuple[int, bool]:
-    """Scenarios of the same release and kind share a broker: its nodes, and whether it is behind a proxy."""
-    return scenario.broker.nodes, scenario.proxied
+def _kind(scenario: Scenario) -> tuple[int, bool, bool]:
+    """Scenarios of the same release and kind share a broker: its nodes, whether it is behind a proxy, and has traps."""
+    return scenario.broker.nodes, scenario.proxied, scenario.trapped
 
 
 def _take_over(run: RunDir, log: Log) -> None:

@@ -22,6 +22,8 @@ POLL_S = 0.05
 STOP_S = 30
 CLOSE_S = 60
 """A consumer whose loop is over may take so long in its own close(), which commits and leaves the group."""
+LIMIT_S = 3600
+"""No worker is waited for longer."""
 LATE_S = 0.5
 """An answer about stored offsets that takes longer is of an unknown moment."""
 ASKED_AT_MOST = 5
@@ -126,6 +128,33 @@ def broker_alive(bench: Bench) -> None:
             trouble,
             "Run again; if it dies again, raise broker.heap_mb or read the broker's log. What was recorded is kept.",
         )
+
+
+class Watch:
+    """Waits, a turn at a time, until a worker ends. One that makes no progress is stopped, in order, then by force."""
+
+    def __init__(self, bench: Bench, worker: Worker, *, idle_s: float) -> None:
+        self.bench = bench
+        self.worker = worker
+        self.idle_s = idle_s
+        self.count = 0
+        self.changed_at = time.monotonic()
+        self.deadline = self.changed_at + LIMIT_S
+
+    def turn(self) -> WorkerEnd | None:
+        """How it ended; None: not yet."""
+        worker = self.worker
+        broker_alive(self.bench)
+        if worker.finished():
+            return worker.end()
+        worker.poll()
+        count, now = worker.watch_count()[0], time.monotonic()
+        if count != self.count:
+            self.count, self.changed_at = count, now
+        patience_s = CLOSE_S if worker.closing else self.idle_s
+        if now - self.changed_at > patience_s or now > self.deadline:
+            return worker.stop(timeout_s=STOP_S)
+        return None
 
 
 def note_end(bench: Bench, worker: Worker, end: WorkerEnd, *, fatal: bool, planted: bool = False) -> None:

@@ -13,7 +13,11 @@ import click
 
 from harness import __version__
 from harness.cli_bisect import bisect
+from harness.cli_broker import broker
+from harness.cli_clean import clean
+from harness.cli_external import external_options, taken
 from harness.cli_matrix import matrix, settings
+from harness.cli_measure import measure
 from harness.cli_shrink import shrink
 from harness.cli_upgrade import upgrade
 from harness.errors import (
@@ -30,6 +34,7 @@ from harness.errors import (
 )
 
 if TYPE_CHECKING:
+    from harness.broker.external import External
     from harness.rundir import RunDir
 
 EXIT_CODES = f"""\
@@ -57,7 +62,8 @@ def main_group() -> None:
 @click.option("--messages", type=int, metavar="N", help="Produce N messages instead.")
 @click.option("--size", "size_bytes", type=int, metavar="B", help="Make each value B bytes long instead.")
 @click.option("--partitions", type=int, metavar="N", help="Give the topic N partitions instead.")
-@click.option("--broker", metavar="BACKEND", help="Run on this broker: embedded (the default).")
+@click.option("--broker", metavar="BACKEND",
+              help="Run on this broker: embedded (the default), docker, or external.")  # fmt: skip
 @click.option("--seed", type=int, metavar="N", help="Draw everything random from N instead.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N",
               help="Run N times, the seed going up by one each time; the worst verdict counts.")  # fmt: skip
@@ -65,6 +71,7 @@ def main_group() -> None:
               help="Keep the runs in folders under DIR.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print each verdict as one line of JSON, and nothing else.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@external_options
 def run(scenarios: tuple[str, ...], repeat: int, out: Path, as_json: bool, quiet: bool, **overrides: Any) -> int:
     """Run scenarios against a real Kafka, to a verdict and a report.
 
@@ -74,22 +81,34 @@ def run(scenarios: tuple[str, ...], repeat: int, out: Path, as_json: bool, quiet
     """
     from harness.scenario import load
 
+    asked = taken(overrides)
+    overrides["broker"] = asked.broker(overrides["broker"])
     plan = []
     for path in scenarios:
         first = load(path, overrides)
         plan += [load(path, overrides | {"seed": first.seed + number}) for number in range(repeat)]
-    return _run_all(plan, out=out, as_json=as_json, quiet=quiet)
+    external = asked.external(plan)
+    plan = asked.planned(plan, external)
+    if asked.dry_run:
+        asked.show(plan, external)
+        return EXIT_PASS
+    return _run_all(plan, out=out, as_json=as_json, quiet=quiet, external=external)
 
 
-def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool) -> int:
+def _run_all(plan: list[Any], *, out: Path, as_json: bool, quiet: bool, external: "External | None") -> int:
+    from harness.cleaning import hint
     from harness.report.console import progress, summary
     from harness.report.terminal import Terminal
     from harness.run import run_scenario
 
+    left = hint(out)
+    if left and not quiet and not as_json:
+        click.echo(f"note: {left}", err=True)
     worst = EXIT_PASS
     for scenario in plan:
         with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
-            finished = run_scenario(scenario, results=out, progress=shown, command=["harness", *sys.argv[1:]])
+            command = ["harness", *sys.argv[1:]]
+            finished = run_scenario(scenario, results=out, progress=shown, command=command, external=external)
         verdict = _verdict(finished)
         if as_json:
             _print_json({"run": str(finished.path), **verdict}, indent=None)
@@ -223,13 +242,22 @@ def export(target: Path, out: Path | None) -> int:
 
 @main_group.command()
 @click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
-def report(target: Path) -> int:
+@click.option("--index", is_flag=True, help="RUN is a folder of runs: write index.html over them instead.")
+def report(target: Path, index: bool) -> int:
     """Write a run's reports again, from its files.
 
     For a run that died before its report, or after an upgrade of the harness.
+    With --index it writes a page that lists all runs, matrices, bisects and
+    upgrades in a folder, to be filtered, each leading to its own report.
 
     Example: harness report results/20260101T120000Z-ssl_iter-1a2b
     """
+    if index:
+        from harness.report.index import write_index
+
+        click.echo(write_index(target))
+        return EXIT_PASS
+
     from harness import outcome
     from harness.rundir import RunDir
 
@@ -347,7 +375,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade, shrink):
+for command in (matrix, settings, bisect, upgrade, measure, broker, shrink, clean):
     main_group.add_command(command)
 
 

@@ -141,7 +141,7 @@ def _event(frame: Frame) -> dict[str, Any]:
     """An event that cannot be read is told by the judge."""
     try:
         data = json.loads(bytes(frame.data[frame.start : frame.start + frame.length]))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness.broker import jars
+from harness.broker import engine, jars
 from harness.cache import cache_folder
 from harness.clients import envs
 from harness.clients.interpreters import interpreters_here
@@ -103,5 +103,9 @@ def _disk(what: str, folder: Path) -> Symptom:
 
 
 def _docker() -> Symptom:
-    found = shutil.which("docker")
-    return Symptom("Docker", "ok", f"{found}, not needed" if found else "not here, not needed: Kafka runs on the JVM")
+    if shutil.which("docker") is None:
+        return Symptom("Docker", "ok", "not here, not needed: Kafka runs on the JVM")
+    try:
+        return Symptom("Docker", "ok", f"engine {engine.require()}, for --broker docker")
+    except HarnessError as error:
+        return Symptom("Docker", "ok", f"{error.what}; not needed: Kafka runs on the JVM")

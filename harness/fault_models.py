@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 from harness import script
 from harness.scenario_models import Keys, Messages, Milliseconds, Pause, Seconds
 
-OF_THE_BROKER = ("restart_broker", "kill_broker", "move_leader", "move_coordinator")
+OF_THE_BROKER = ("restart_broker", "kill_broker", "pause_broker", "move_leader", "move_coordinator")
 """The kinds that are done to a node of the broker, or to what it leads."""
 NODES = ("leader", "coordinator")
 """A node by what it is just then; else by its number."""
@@ -28,7 +28,7 @@ KINDS = (
 )
 NETWORK = ("latency_ms", "bandwidth_kb_s", "blackhole", "cut", "cut_after_bytes")
 """The kinds of a fault of the network."""
-WHILE_PRODUCING = ("network", "restart_broker", "kill_broker", "move_leader")
+WHILE_PRODUCING = ("network", "restart_broker", "kill_broker", "pause_broker", "move_leader")
 """Kinds that can be done while messages are produced."""
 
 
@@ -163,6 +163,11 @@ class Fault(Keys):
     kill_broker: Node | None = Field(
         default=None, description="SIGKILL to such a node; with `restart_after_s` it is started again."
     )
+    pause_broker: Node | None = Field(
+        default=None,
+        description="Such a node stands still for `for_s`, at least a second, as in a long collection of garbage, and "
+        "then goes on; its connections stay open.",
+    )
     move_leader: Led | None = Field(
         default=None,
         description="Another node becomes the leader of this partition; `true`: of partition 0 (or of the first one "
@@ -174,7 +179,7 @@ class Fault(Keys):
     during: Literal["produce", "consume"] = Field(
         default="consume",
         description="Whether it is done while the messages are produced (only `network`, `restart_broker`, "
-        "`kill_broker`, `move_leader`), or while they are consumed.",
+        "`kill_broker`, `pause_broker`, `move_leader`), or while they are consumed.",
     )
     when: When = Field(description="What sets it off.")
     after_s: Pause = Field(default=0, description="So long it waits then.")
@@ -186,8 +191,8 @@ class Fault(Keys):
     )
     for_s: Seconds | None = Field(
         default=None,
-        description="How long it lasts: a freeze, or a fault of the network; how long a node is down, beside its own "
-        "stop and start, in `restart_broker`.",
+        description="How long it lasts: a freeze, a pause, a fault of the network; how long a node is down, beside its "
+        "own stop and start, in `restart_broker`.",
     )
     times: int = Field(default=1, ge=1, le=1_000, description="How often it happens.")
     every_s: Seconds | None = Field(default=None, description="With `times`: so long after the one before has ended.")

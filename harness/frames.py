@@ -21,8 +21,8 @@ VERSION = 1
 HEADER_BYTES = 4096
 HEADER = struct.Struct("<8sIIQI")
 FRAME = struct.Struct("<HHIIIqq")
-EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS = range(1, 11)
-ROW_BYTES = {DELIVER_KEYS: 24, LOG_RUNS: 40}  # 36 for all others
+EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS, TIMES = range(1, 12)
+ROW_BYTES = {DELIVER_KEYS: 24, LOG_RUNS: 40, TIMES: 8}  # 36 for all others
 OPEN = 1
 
 Buffer = bytes | mmap.mmap | memoryview
@@ -82,7 +82,7 @@ class Tape:
 
 def _wrong(frame: Frame, *, room: int, there: int) -> str:
     """Why a frame cannot be read, "" where it can. room: bytes until its segment ends; there: until the file does."""
-    if frame.kind > LOG_RUNS or frame.payload % 8 or frame.payload > room:
+    if frame.kind > TIMES or frame.payload % 8 or frame.payload > room:
         return "cannot be read"
     if frame.payload > there:
         return "is cut short"
@@ -107,7 +107,7 @@ def open_tape(path: Path) -> Tape:
         raise HarnessError("bad-recording", f"{path}: format {version}, this harness reads {VERSION}")
     try:
         meta = json.loads(header[64 : 64 + meta_bytes])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HarnessError("bad-recording", f"{path}: its description cannot be read ({error})") from error
     if segment_bytes < 1 or header_bytes < len(header) or not _describes_a_worker(meta):
         raise HarnessError("bad-recording", f"{path}: its description makes no sense", "The file was damaged.")
@@ -118,11 +118,16 @@ def open_tape(path: Path) -> Tape:
 
 def _describes_a_worker(meta: Any) -> bool:
     """Whether the header's description has what reading the file depends on."""
-    if not isinstance(meta, dict) or not isinstance(meta.get("run_id"), int):
+    if not isinstance(meta, dict) or not _below(meta.get("run_id"), 1 << 32):
         return False
     if meta.get("role") not in ("produce", "consume", "read_log") or not isinstance(meta.get("worker"), str):
         return False
-    return meta["role"] != "produce" or isinstance(meta.get("producer"), int)
+    return meta["role"] != "produce" or _below(meta.get("producer"), 1 << 16)
+
+
+def _below(value: Any, limit: int) -> bool:
+    """Whether it is a number that an identity has room for."""
+    return isinstance(value, int) and 0 <= value < limit
 
 
 def _mapped(path: Path) -> mmap.mmap:

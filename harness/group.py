@@ -14,6 +14,7 @@ from harness.broker.admin import GroupView
 from harness.clients.pool import Worker, WorkerEnd
 from harness.clients.threads import Host
 from harness.faults.base import Disturbance, all_done
+from harness.feed import Feed
 from harness.looks import Looks
 from harness.members import Member, Part, longest_batch_s, next_part
 from harness.watchdog import Watchdog
@@ -31,9 +32,15 @@ class Group:
     who, silence = "the group", "nobody was handed anything"
 
     def __init__(
-        self, bench: Bench, members: list[Member], ends: Ends, faults: Sequence[Disturbance["Group"]] = ()
+        self,
+        bench: Bench,
+        members: list[Member],
+        ends: Ends,
+        faults: Sequence[Disturbance["Group"]] = (),
+        feed: Feed | None = None,
     ) -> None:
         self.bench = bench
+        self.feed = feed  # writes what they read, where that is done meanwhile
         self.members = members
         self.ends = ends
         self.faults = faults
@@ -58,6 +65,8 @@ class Group:
         finally:
             for fault in self.faults:
                 fault.finish(self)
+        if self.feed is not None:
+            self.feed.finish()
         broker_alive(self.bench)
         self._note_nobody_raised()
         if not self.over and not self.crashed:
@@ -66,6 +75,8 @@ class Group:
     def _goes_on(self) -> bool:
         if self.over:
             return False
+        if self.feed is not None and self.feed.writing:
+            return True
         busy = any(member.worker is not None or self._may_start(member) for member in self.members)
         return busy or any(fault.restarts_soon for fault in self.faults)
 
@@ -80,6 +91,8 @@ class Group:
                 self._ended(member, member.worker.end())
         for fault in self.faults:
             fault.turn(self, now)
+        if self.feed is not None:
+            self.feed.turn(self, now)
         self._start_next()
         self._show()
         now = time.monotonic()
@@ -161,6 +174,14 @@ class Group:
         for member in self.members:
             if member.worker is not None and member.part.script is not None:
                 member.worker.send({"cmd": "word", "word": word})
+
+    def tell_ends(self) -> None:
+        """The topic ends elsewhere than they were told."""
+        ends = {str(partition): end for partition, (_, end) in self.ends.items()}
+        for member in self.members:
+            member.base = member.base | {"end_offsets": ends}
+            if member.worker is not None:
+                member.worker.send({"cmd": "end_offsets", "end_offsets": ends})
 
     def _ended(self, member: Member, end: WorkerEnd) -> None:
         """A member's process is gone: note how, and what the group had stored then, before anybody goes on."""
@@ -264,6 +285,8 @@ class Group:
         """Whether nobody gets on any more. Who waits for a word is not idle, unless all do."""
         running = [member for member in self.members if member.worker is not None]
         if not running or any(fault.busy for fault in self.faults):
+            return False
+        if self.feed is not None and not self.feed.done:
             return False
         if any(member.sleeps() or member.closing_at is not None for member in running):
             return False

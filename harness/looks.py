@@ -21,7 +21,8 @@ class Looks:
     def __init__(self, group: "Group") -> None:
         settings = group.bench.scenario.model_dump(include={"consumer", "record"})
         answers = all(isinstance(fault, MemberFault) for fault in group.faults)
-        self.wanted = precise(settings) and needs_looks(settings) and answers
+        # Where latency is measured, it would be disturbed.
+        self.wanted = precise(settings) and needs_looks(settings) and answers and group.feed is None
         self.looked_at = 0.0
 
     def turn(self, group: "Group", now: float) -> None:

@@ -17,14 +17,14 @@ NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 NAME_LENGTH_MAX = 40
 # Their workers would have the names of the producer's and the readers' own.
 TAKEN = ("p", "reader", "reader_committed")
-HEALED = ("kill", "freeze", "leave", "network", "restart_broker", "kill_broker")
+HEALED = ("kill", "freeze", "leave", "network", "restart_broker", "kill_broker", "pause_broker")
 """Kinds that are undone after a while."""
 AT_A_MOMENT = ("kill", "freeze", "leave", *OF_THE_BROKER)
 """Kinds that can be done while a member's process stands still at a moment of its own."""
 TRIGGERS = ("word", "deliveries", "progress", "phase", "s", "random")
 TAKES = (
     ("restart_after_s", ("kill", "leave", "kill_broker")),
-    ("for_s", ("freeze", "network", "restart_broker")),
+    ("for_s", ("freeze", "network", "restart_broker", "pause_broker")),
 )
 """Keys that only some kinds have."""
 STAND_S = 10
@@ -195,6 +195,7 @@ def _fault(get: Lookup) -> Iterator[Finding]:
             yield from deletion(get, path)
         elif kinds[0] == "network":
             yield from _network(get, path)
+            yield from broker_checks.network(get, path)
         elif kinds[0] == "rebalance":
             yield from _passing(get, path)
         elif kinds[0] in OF_THE_BROKER:
@@ -207,12 +208,15 @@ def _names_of_clients(get: Lookup) -> Iterator[Finding]:
     """Faults ask the broker about a member by its client's name, which is its worker's."""
     members = get("members")
     named = [("members", name) for name in members] if isinstance(members, dict) else []
-    for side in (("consumer",), *named) if len(_faults(get)) else ():
+    live = get("consume") == "while_produced"
+    asks: KeyPath = ("consume",) if live else ("faults",)
+    for side in (("consumer",), *named) if live or len(_faults(get)) else ():
         settings = get(*side, "settings")
         for name in settings if isinstance(settings, dict) else ():
             if name.replace(".", "_") == "client_id":
-                what = "with faults the harness names the clients, to ask the broker about them; leave it out"
-                yield Finding((*side, "settings", name), what, also=(("faults",),))
+                why = "consume: while_produced" if live else "faults"
+                what = f"with {why} the harness names the clients, to ask the broker about them; leave it out"
+                yield Finding((*side, "settings", name), what, also=(asks,))
 
 
 def _when(get: Lookup, path: KeyPath) -> Iterator[Finding]:
@@ -235,8 +239,8 @@ def _keys_of(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     for key, whose in TAKES:
         if get(*path, key) is not None and kind not in whose:
             yield Finding((*path, key), f"only {', '.join(whose[:-1])} and {whose[-1]} have it")
-    if kind == "freeze" and get(*path, "for_s") is None:
-        yield Finding(path, "a freeze needs `for_s`: how long it lasts")
+    if kind in ("freeze", "pause_broker") and get(*path, "for_s") is None:
+        yield Finding(path, f"{'a freeze' if kind == 'freeze' else kind} needs `for_s`: how long it lasts")
 
 
 def _repeated(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
@@ -343,4 +347,4 @@ def _target(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
         yield Finding((*path, kind), "the planted client makes its own faults; leave `planted` or this out")
 
 
-CHECKS = (_members, _words, _fault, _names_of_clients, broker_checks.nodes)
+CHECKS = (_members, _words, _fault, _names_of_clients, broker_checks.nodes, broker_checks.strange)

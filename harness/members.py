@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import script
 from harness.bench import Bench, config
+from harness.broker.base import trapped
 from harness.clients.envs import ClientEnv
 from harness.clients.pool import Worker
 from harness.clients.settings import client_id_setting, commit_settings, consumer_settings, group_settings
@@ -97,7 +98,7 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     """Everybody who will consume, with their processes to come; nothing is started yet."""
     scenario = bench.scenario
     # Faults ask the broker about members, and it knows them by their clients' names.
-    named = scenario.disturbed_while("consume")
+    named = scenario.disturbed_while("consume") or scenario.while_produced
     shared = {
         "group": bench.group,
         "batch": scenario.consumer.batch.model_dump(),
@@ -105,10 +106,13 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
         "application": application(scenario),
         "planted": planted(scenario.planted, scenario.seed),
         "listen": listens(scenario),
+        "timed": scenario.while_produced,
         "thread": scenario.group is not None and scenario.group.workers == "threads",
     }
     if scenario.consumer.certificate == "foreign":
         shared["connection"] = bench.broker.wrong_connection()
+    if scenario.consumer.refused is not None:
+        shared["connection"] = trapped(bench.broker).trap(scenario.consumer.refused)
     made = []
     for name, parts, numbered in processes_of(scenario):
         env = bench.clients.of(name)

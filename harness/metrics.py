@@ -1,7 +1,7 @@
 """Pure: how fast, at what cost, and how long each stage took, from what the workers told and recorded.
 
 Throughput and CPU are the consumer's. A run with restarts gets none: most of its time is starting and stopping, so its
-figures would say nothing about the client.
+figures would say nothing about the client. Nor does one that reads while messages are produced: it is as fast as they.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import History
+from harness.lag import lag
 from harness.rebalances import group_costs
 
 BINS = 300
@@ -23,11 +24,13 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
     producers = [client for client in meta.get("clients", []) if client["role"] == "produce"]
     scenario = meta.get("scenario_settings", {})
     size_bytes = scenario.get("size_bytes")
+    live = scenario.get("consume") == "while_produced"
     one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") else None
-    speed = _speed(one, size_bytes) if one else {}
+    speed = _speed(one, size_bytes) if one and not live else {}
     made = _speed(producers[0]["ended"], size_bytes) if producers and producers[0].get("ended") else {}
     several = "speed is not measured in a run with restarts or several members: use a speed scenario"
-    note = "" if len(consumers) < 2 else several
+    paced = "speed is not measured at a fixed rate: latency is"
+    note = paced if live else "" if len(consumers) < 2 else several
     # A client that could not be made ends without figures.
     sizes = [client["ended"].get("rss_max_bytes") for client in consumers if client.get("ended")]
     return {
@@ -35,6 +38,8 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
         "mb_per_s": speed.get("mb_per_s"),
         "cpu_s_per_million": speed.get("cpu_s_per_million"),
         "wall_s": speed.get("wall_s"),
+        "wire": _wire(one, size_bytes) if one else None,
+        "ceiling": meta.get("ceiling"),
         "rss_max_bytes": max((size for size in sizes if size is not None), default=None),
         "processes": _processes(consumers),
         "speed_note": note,
@@ -63,6 +68,19 @@ def _speed(ended: dict[str, Any], size_bytes: int | None) -> dict[str, Any]:
         "mb_per_s": rate * size_bytes / 1e6 if rate and size_bytes else None,
         "cpu_s_per_million": cpu_s * 1e6 / count if cpu_s is not None and count else None,
     }
+
+
+def _wire(ended: dict[str, Any], size_bytes: int | None) -> dict[str, Any] | None:
+    """Bytes on the connections that a worker had at its end; None where it cannot tell.
+
+    Fewer than its messages hold: then it had others before, and what those carried is not known.
+    """
+    wire: dict[str, Any] = ended.get("wire") or {}
+    count = int(ended.get("deliveries") or ended.get("acked") or 0)
+    if not wire or not count or not size_bytes or wire["bytes_received"] < count * size_bytes:
+        return None
+    each = {way: round(wire[f"bytes_{way}"] / count, 1) for way in ("received", "sent")}
+    return wire | {"received_per_message": each["received"], "sent_per_message": each["sent"]}
 
 
 def _processes(consumers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -97,11 +115,14 @@ def _worst_stall_s(history: History) -> float | None:
 
 
 def _timeline(history: History) -> dict[str, Any]:
-    """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on."""
+    """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on.
+
+    lag: at the end of each bin; empty where it is not known.
+    """
     streams = {"delivered": history.delivered_at, "produced": history.acked_at}
     times = [until for arrivals in streams.values() for _, until, _ in arrivals]
     if not times:
-        return {"t_s": [], "delivered": [], "produced": []}
+        return {"t_s": [], "delivered": [], "produced": [], "lag": []}
     began = history.began
     length_s = max((max(times) - began) / 1e9, 1e-3)
     width_s = max(length_s / BINS, 0.05)
@@ -110,7 +131,7 @@ def _timeline(history: History) -> dict[str, Any]:
         name: [round(rate, 1) for rate in (_per_bin(arrivals, began, edges) / width_s).tolist()]
         for name, arrivals in streams.items()
     }
-    return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates}
+    return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates, "lag": lag(history, edges[1:])}
 
 
 def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:

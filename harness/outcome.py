@@ -8,6 +8,8 @@ from harness import commit_window, metrics, recording
 from harness.errors import HarnessError
 from harness.frames import open_tape
 from harness.history import History
+from harness.measuring import latency
+from harness.refused import judged
 from harness.rundir import RunDir, write_json, write_text
 from harness.verify import judge
 
@@ -29,7 +31,7 @@ def judge_run(run: RunDir) -> dict[str, Any]:
     verdict = judge_history(history)
     write_text(run.path / "verdict.json", as_text(verdict))
     measured = metrics.measure(history, run.meta) | {"commit_window": commit_window_of(run, history)}
-    write_json(run.path / "metrics.json", measured)
+    write_json(run.path / "metrics.json", measured | latency_of(run))
     return verdict
 
 
@@ -46,10 +48,21 @@ def commit_window_of(run: RunDir, history: History) -> dict[str, Any] | None:
         return None  # The judge tells of what is wrong with them.
 
 
+def latency_of(run: RunDir) -> dict[str, Any]:
+    """From when messages were due until they were handed over, and acked; None where files are damaged or coarse."""
+    settings = run.meta.get("scenario_settings") or {}
+    try:
+        tapes = [open_tape(path) for path in sorted(run.path.glob("history/*.bin"))]
+        return latency.measure(tapes, settings, int(run.meta["run_id"]))
+    except (HarnessError, OSError, ValueError, KeyError, TypeError):
+        return {"latency": None, "ack_latency": None}  # The judge tells of what is wrong with them.
+
+
 def judge_history(history: History) -> dict[str, Any]:
     """The verdict; a checker that raises is UNKNOWN, never a pass, and says so."""
     try:
-        return judge(history)
+        verdict = judge(history)
+        return verdict if history.run.refused is None else judged(verdict, history)
     except Exception as error:  # noqa: BLE001 - whatever a checker stumbles over, the run is unproven
         import traceback
 
@@ -63,7 +76,8 @@ def judge_history(history: History) -> dict[str, Any]:
 
 
 def as_text(verdict: dict[str, Any]) -> str:
-    return json.dumps(verdict, indent=1, ensure_ascii=False) + "\n"
+    """As JSON; half of a character, which no file can hold, is written as JSON does that, `\\ud800`."""
+    return json.dumps(verdict, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def _update_metrics(run: RunDir, **figures: Any) -> None:

@@ -66,6 +66,11 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "fault": {"phase": ("injecting", "injected", "healing", "healed")},
 }
 
+OWN_KINDS = (
+    "member", "assign", "revoke", "position", "seek", "commit", "stored", "deleted", "fault", "log_end", "drained",
+)  # fmt: skip
+"""Types of events that our own recordings write with the same keys; their messages are rows and no lines."""
+
 RUN_KEYS = ("run", "guarantee", "partitions", "isolation", "reset", "group")
 EXTRAS = {"identified": bool, "torn": list, "damaged": list, "processing": str}
 """Keys of the `run` line by which `harness export` carries what only our own recordings know."""
@@ -122,6 +127,15 @@ def _check(path: Path, number: int, kind: str, key: str, value: Any, wanted: typ
     low, high = (0, LIMITS[key]) if key in LIMITS else (-(1 << 62), 1 << 62)
     if isinstance(value, int) and not low <= value < high:
         raise bad(path, number, f"{kind}: {key} is out of range")
+
+
+def lacks(line: Line) -> bool:
+    """Whether an event of our own recordings is without what the judge reads of its type."""
+    wanted = KEYS.get(line["type"], {}) if line["type"] in OWN_KINDS else {}
+    if not all(key in line and isinstance(line[key], kind) for key, kind in wanted.items()):
+        return True
+    partitions = line["partitions"] if "partitions" in wanted else [line["partition"]] if "partition" in wanted else []
+    return not all(type(number) is int and 0 <= number < LIMITS["partition"] for number in partitions)
 
 
 def run_info(path: Path, number: int, line: Line) -> RunInfo:

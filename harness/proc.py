@@ -83,6 +83,20 @@ def stop(process: subprocess.Popen[bytes], *, grace_s: float) -> int:
     return process.wait()
 
 
+def birth(pid: int) -> str | None:
+    """When a process began, as its system tells it: with the pid its name for ever. None: no such process runs."""
+    try:
+        # Behind the command's name, which may hold anything: its state first, and its start as the 20th.
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if told[0] == "Z" else told[19]
+    except (OSError, IndexError):
+        pass
+    if sys.platform == "linux":
+        return None
+    asked = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or None
+
+
 def last_lines(path: Path, count: int = 12) -> str:
     """The end of a log, for an error message."""
     if not path.is_file():

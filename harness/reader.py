@@ -9,8 +9,9 @@ import numpy as np
 
 from harness.blocks import Block, add_names
 from harness.columns import NEVER, ROW, Rows
-from harness.frames import CORRUPT, DELIVER, DELIVER_KEYS, EVENT, LOG, LOG_RUNS, Frame, Tape, filled, until
+from harness.frames import CORRUPT, DELIVER, DELIVER_KEYS, EVENT, LOG, LOG_RUNS, TIMES, Frame, Tape, filled, until
 from harness.history import Event
+from harness.portable_lines import lacks
 
 LENGTH_AT_MOST = np.iinfo(ROW["length"]).max
 """Messages in a row. A run that says more is damage, and must not become a row of fewer than none."""
@@ -54,6 +55,8 @@ class Reader:
     def items(self) -> Iterator[tuple[int, Event | Rows]]:
         """Everything on the tape. What cannot be read ends it, and stands in `tape.torn`."""
         for frame in self.tape.frames():
+            if frame.kind == TIMES:
+                continue  # for `measuring.latency`; it says nothing of what became of any message
             self.began = min(self.began, frame.t)
             event = self._parsed(frame) if frame.kind == EVENT else None
             if event is not None and event.data.get("within"):
@@ -116,8 +119,11 @@ class Reader:
         text = bytes(frame.data[frame.start : frame.start + frame.length])
         try:
             data = json.loads(text)
-            return Event(frame.t, str(data["type"]), data)
-        except (ValueError, KeyError, TypeError):
+            event = Event(frame.t, str(data["type"]), data)
+            if lacks(data):
+                raise ValueError
+            return event
+        except (ValueError, KeyError, TypeError, RecursionError):
             self.tape.torn = f"event at byte {frame.start} cannot be read"
             return None
 

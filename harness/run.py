@@ -10,35 +10,44 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import harness
 from harness import outcome, stages
-from harness.broker.admin import TIMEOUT_S, Admin
+from harness.broker.admin import TIMEOUT_S
 from harness.broker.base import Broker, open_broker, refuse_unavailable
+from harness.broker.external import External, administrator
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
+from harness.group import Ends
 from harness.journal import Journal
+from harness.measuring import ceiling
+from harness.owner import this_harness
 from harness.report.progress import Progress
 from harness.rundir import RunDir, write_text
 from harness.scenario import Scenario, dump
 
 
-def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, command: list[str]) -> RunDir:
+def run_scenario(
+    scenario: Scenario, *, results: Path, progress: Progress, command: list[str], external: External | None = None
+) -> RunDir:
     """Run a scenario to its verdict and reports. Returns the run's folder.
 
     1. Refuse what cannot be done, and make the run's folder; 2. the clients' environments; 3. the broker and the
-    topic; 4. produce; 5. read the log independently; 6. consume, with restarts and a bounded drain; 7. make sure that
-    the log has not changed since; 8. judge and report. Raises HarnessError; what was recorded until then is kept.
+    topic; 4. produce; 5. read the log independently; 6. consume, with restarts and a bounded drain (or 4 and 6 at
+    once, and then 5); 7. make sure that the log has not changed since; 8. judge and report. Raises HarnessError; what
+    was recorded until then is kept.
     """
-    refuse_unavailable(scenario.broker)
+    refuse_unavailable(scenario.broker, external)
     run = RunDir.create(results, scenario.name)
     with _kept(run), contextlib.ExitStack() as stack:
         write_text(run.path / "scenario.yaml", dump(scenario))
-        run.meta |= circumstances(scenario, command)
+        name = names_on(scenario, external, run)
+        run.meta |= circumstances(scenario, command, name)
         run.mark("started")
+        progress.watch(run.path, title=_title(scenario), messages=scenario.messages)
         clock = Clock(run, progress)
 
         with clock.stage("client environments"):
@@ -46,28 +55,24 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
         run.mark("clients_ready")
 
         with clock.stage("broker start"):
-            log, proxied = run.log("broker"), scenario.proxied
-            opened = open_broker(scenario.broker, run_log=log, progress=progress.say, proxied=proxied)
+            log, proxied, trapped = run.log("broker"), scenario.proxied, scenario.trapped
+            opened = open_broker(
+                scenario.broker,
+                run_log=log,
+                progress=progress.say,
+                proxied=proxied,
+                trapped=trapped,
+                external=external,
+            )
             broker = stack.enter_context(opened)
             run.meta["broker"] = described(broker)
         run.mark("broker_ready")
-        admin = stack.enter_context(Admin(broker.own_connection(), timeout_s=patience_s(scenario)))
+        admin = stack.enter_context(administrator(broker, scenario, timeout_s=patience_s(scenario)))
         pool = stack.enter_context(Pool())
         journal = stack.enter_context(Journal(run.events))
-        bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress)
+        bench = stages.Bench(scenario, run, broker, admin, pool, journal, clients, progress, topic=name, group=name)
 
-        with clock.stage("produce"):
-            stages.produce(bench, meanwhile=outcome.preload)
-        run.mark("produced")
-        with clock.stage("read the log"):
-            ends = stages.read_log(bench)
-        run.mark("log_read")
-        with clock.stage("consume"):
-            stages.consume(bench, ends)
-        run.mark("consumed")
-        with clock.stage("check the log"):
-            stages.check_log(bench, ends)
-        run.mark("recorded")
+        record(bench, clock, preload=outcome.preload)
 
         with clock.stage("judge"):
             outcome.judge_run(run)
@@ -79,6 +84,51 @@ def run_scenario(scenario: Scenario, *, results: Path, progress: Progress, comma
     return run
 
 
+def names_on(scenario: Scenario, external: External | None, run: RunDir) -> str:
+    """What the topic and the group of a run are called: on a broker of the user's, after the run."""
+    if scenario.broker.backend == "external" and external is not None:
+        return external.name(run.path.name)
+    return stages.GROUP
+
+
+def record(bench: stages.Bench, clock: "Clock", *, preload: Callable[[], None]) -> None:
+    """The stages from the first message to the last look at the log; each leaves its mark."""
+    run = bench.run
+    if bench.scenario.while_produced:
+        with clock.stage("produce and consume"):
+            stages.produce_and_consume(bench, meanwhile=preload)
+        run.mark("consumed")
+        with clock.stage("read the log"):
+            ends = stages.read_log(bench)
+        run.mark("log_read")
+        _check_log(bench, clock, ends)
+    else:
+        with clock.stage("produce"):
+            stages.produce(bench, meanwhile=preload)
+        run.mark("produced")
+        record_log(bench, clock)
+
+
+def record_log(bench: stages.Bench, clock: "Clock") -> None:
+    """The same of a log that is written already."""
+    with clock.stage("read the log"):
+        ends = stages.read_log(bench)
+    bench.run.mark("log_read")
+    with clock.stage("consume"):
+        stages.consume(bench, ends)
+    bench.run.mark("consumed")
+    if ceiling.wanted(bench.scenario):
+        with clock.stage("ceiling"):
+            bench.run.meta["ceiling"] = ceiling.measure(bench)
+    _check_log(bench, clock, ends)
+
+
+def _check_log(bench: stages.Bench, clock: "Clock", ends: Ends) -> None:
+    with clock.stage("check the log"):
+        stages.check_log(bench, ends)
+    bench.run.mark("recorded")
+
+
 class Clock:
     """Times the stages; the figures stand in run.json, in metrics.json and in the summary."""
 
@@ -88,12 +138,20 @@ class Clock:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        self.progress.say(name)
+        self.progress.stage(name)
         begin = time.monotonic()
         try:
             yield
+        except KeyboardInterrupt:
+            self.progress.stage("interrupted: stopping what was started")
+            raise
         finally:
             self.run.meta["stages"].append({"name": name, "seconds": round(time.monotonic() - begin, 3)})
+
+
+def _title(scenario: Scenario) -> str:
+    """What is run, for who looks on."""
+    return f"{scenario.name}: {scenario.client}, {scenario.api}, {scenario.guarantee.replace('_', ' ')}"
 
 
 @contextlib.contextmanager
@@ -115,7 +173,11 @@ def _kept(run: RunDir) -> Iterator[None]:
 
 def patience_s(scenario: Scenario) -> float:
     """How long the harness's own questions to the broker are asked again: beyond every outage that is wanted."""
-    outages = [fault for fault in scenario.faults if fault.restart_broker is not None or fault.kill_broker is not None]
+    outages = [
+        fault
+        for fault in scenario.faults
+        if any(node is not None for node in (fault.restart_broker, fault.kill_broker, fault.pause_broker))
+    ]
     longest_s = max((fault.for_s or fault.restart_after_s or 0 for fault in outages), default=0)
     return TIMEOUT_S + (longest_s + scenario.broker.start_timeout_s if outages else 0)
 
@@ -131,6 +193,7 @@ def circumstances(scenario: Scenario, command: list[str], group: str = stages.GR
         "command": command,
         "seed": scenario.seed,
         "run_id": int.from_bytes(os.urandom(4), "little") or 1,
+        "owner": this_harness(),
         "harness_version": harness.__version__,
         "commit": _commit(),
         "environment": {
@@ -148,6 +211,7 @@ def circumstances(scenario: Scenario, command: list[str], group: str = stages.GR
             "isolation": "read_uncommitted",
             "reset": "earliest",
             "group": group,
+            "refused": scenario.consumer.refused,
         },
         "clients": [],
         "stages": [],

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UsageError
+from harness.run_shape import misshapen
 
 FORMAT = 1
+JSON_BYTES_MAX = 256 << 20
 MARKS = (
     "started",
     "clients_ready",
@@ -52,8 +54,9 @@ class RunDir:
         if not file.is_file():
             raise UsageError("not-a-run", f"{path}: no run.json in this folder", "Name a folder under results/.")
         try:
-            meta = json.loads(file.read_text())
-        except ValueError as error:
+            refuse_links(path)
+            meta = json.loads(bounded_text(file))
+        except (OSError, ValueError, RecursionError) as error:
             raise HarnessError("torn-run", f"{file}: {error}", "The file was cut; the run cannot be judged.") from error
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
             found = meta.get("format") if isinstance(meta, dict) else meta
@@ -62,6 +65,9 @@ class RunDir:
                 f"{file}: format {found!r}, this harness reads {FORMAT}",
                 "Judge it with the harness that recorded it.",
             )
+        wrong = misshapen(meta)
+        if wrong is not None:
+            raise HarnessError("torn-run", f"{file}: {wrong}", "The file was changed; the run cannot be judged.")
         return cls(path, meta)
 
     def save(self) -> None:
@@ -94,11 +100,46 @@ def new_path(results: Path, name: str) -> Path:
     return results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(2)}"
 
 
+def refuse_links(path: Path) -> None:
+    """A run's files are plain files in its own folders. Raises HarnessError `not-plain` for anything else.
+
+    The folder may be somebody else's: a link in it would have other files of this machine read, or written to, and a
+    device or a pipe would never end.
+    """
+    for folder in (path, path / "history", path / "logs"):
+        for entry in os.scandir(folder) if folder.is_dir() else ():
+            if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
+                raise HarnessError(
+                    "not-plain",
+                    f"{entry.path}: a link, a device or a pipe, where a run has plain files only",
+                    "Look at where the folder comes from; a copy of it with plain files can be judged.",
+                )
+
+
+def bounded_text(path: Path) -> str:
+    """The text of a file, or ValueError where it is larger than any that the harness writes."""
+    with path.open("rb") as file:
+        data = file.read(JSON_BYTES_MAX + 1)
+    if len(data) > JSON_BYTES_MAX:
+        raise ValueError(f"larger than {JSON_BYTES_MAX:,} bytes")
+    return data.decode("utf-8")
+
+
+def fresh_part(path: Path) -> Path:
+    """The name under which a file is written until it is whole, with nothing there that could be written through.
+
+    Another process that writes the same file has a name of its own.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    return part
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write whole or not at all: a reader never sees half of a file."""
-    part = path.with_name(path.name + ".part")
+    """Write whole or not at all: a reader never sees half of a file. Half of a character is written as `\\ud800`."""
+    part = fresh_part(path)
     try:
-        with part.open("w", encoding="utf-8") as file:
+        with part.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from harness import foreign_code
 from harness.errors import UsageError
 from harness.fault_models import Fault
 from harness.scenario_checks import conflicts
@@ -79,8 +80,10 @@ class Scenario(Keys):
         "`kafka-python==1.4.4 @ python3.6`, `aiokafka==0.8.1 + kafka-python==2.0.2`."
     )
     api: Api = Field(description="The call that the application reads with; each library offers some of them.")
-    security: Literal["mutual_tls", "plaintext"] = Field(
-        default="mutual_tls", description="How clients reach the broker; the certificates are made for the run."
+    security: Literal["mutual_tls", "plaintext", "tls", "sasl_tls"] = Field(
+        default="mutual_tls",
+        description="How clients reach the broker; the certificates are made for the run. A broker of the backend "
+        "external decides that itself: `tls` without a client's certificate, `sasl_tls` with a name and password.",
     )
     broker: Broker = Field(default_factory=Broker, description="The Kafka that the clients talk to.")
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of the topic.")
@@ -97,6 +100,11 @@ class Scenario(Keys):
     topic: Topic = Field(default_factory=Topic, description="The topic that is written and read.")
     faults: list[Fault] = Field(default_factory=list, description="What is done to the group or the producer.")
     restarts: Restarts | None = Field(default=None, description="Orderly restarts of the consumer; null: none.")
+    consume: Literal["afterwards", "while_produced"] = Field(
+        default="afterwards",
+        description="`afterwards`: what was written before is read; `while_produced`: the group joins, and then the "
+        "messages are written on a schedule, `producer.rate`, so that latency is measured.",
+    )
     record: Literal["loss", "throughput"] = Field(
         default="loss",
         description="`loss`: every delivery with its offset, written so that a kill loses none; `throughput`: "
@@ -115,9 +123,19 @@ class Scenario(Keys):
         return self._name
 
     @property
+    def while_produced(self) -> bool:
+        """Whether the group reads while the messages are written."""
+        return self.consume == "while_produced"
+
+    @property
     def proxied(self) -> bool:
         """Whether a proxy has to stand before the broker, for faults of the network."""
         return any(fault.network is not None for fault in self.faults)
+
+    @property
+    def trapped(self) -> bool:
+        """Whether its broker needs listeners that refuse clients."""
+        return self.consumer.refused is not None
 
     def disturbed_while(self, stage: str) -> bool:
         """Whether there are faults of this stage, `produce` or `consume`."""
@@ -153,6 +171,7 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None, name: str
         scenario = Scenario.model_validate(document.values)
     except ValidationError as error:
         findings = findings_of(error, document, blocks(), defaults())
+    findings += foreign_code.in_scenario(document.values, options)
     if findings or document.problems:
         raise refusal(file, document, findings, options)
     scenario._name = name or file.stem

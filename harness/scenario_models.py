@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from harness import script
+from harness.broker.traps import Case
 
 DEFAULT_KAFKA = "4.3.1"
 
@@ -151,7 +152,9 @@ class Producer(Keys):
         description="Settings of that library, by its own names, over the harness's own (acks=all, idempotent).",
     )
     rate: Messages | None = Field(
-        default=None, description="At most so many messages a second; null: as fast as it can."
+        default=None,
+        description="At most so many messages a second; null: as fast as it can. With `consume: while_produced`: each "
+        "message has its time, and what was held up is sent at once.",
     )
     transactions: Transactions | None = Field(
         default=None, description="Write in transactions; only with the client `confluent-kafka`. null: without."
@@ -242,7 +245,15 @@ class Consumer(Keys):
     certificate: Literal["trusted", "foreign"] = Field(
         default="trusted",
         description="The certificate that the consumer shows under mutual TLS; `foreign`: of an authority that the "
-        "broker does not trust, so that nothing may be delivered.",
+        "broker does not trust, so that nothing may be delivered. `refused` judges that.",
+    )
+    refused: Case | None = Field(
+        default=None,
+        description="The consumer must not get through, which is then what is judged. Its own certificate: "
+        "`no_certificate`, `foreign_certificate` (of an authority that the broker does not trust), "
+        "`expired_certificate`; the broker's: `foreign_server`, `expired_server`, `wrong_host`; only TLS 1.2 against a "
+        "broker that speaks only 1.3, and the reverse: `tls_1_2_client`, `tls_1_3_client`; `no_right`: the consumer is "
+        "known, and may not read. null: it gets through.",
     )
     commit: Commit | None = Field(
         default=None, description="Who commits, and when; null: as the library does by itself."
@@ -346,6 +357,12 @@ class Topic(Keys):
 
     settings: Settings = Field(
         default_factory=dict, description="Kafka's own settings of a topic, such as `max.message.bytes: 2000000`."
+    )
+    replication: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="On how many nodes each partition is; null: as the broker's default says, all of embedded's.",
     )
     compacted: tuple[int, int] | None = Field(
         default=None,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from harness.bench import CLOSE_S, GROUP, POLL_S, STOP_S, Bench, Clients, broker_alive, note_stored
+from harness.bench import GROUP, POLL_S, Bench, Clients, Watch, note_stored
 from harness.bench import config as _config
 from harness.bench import note_end as _note_end
 from harness.bench import start as _start
@@ -20,20 +20,31 @@ from harness.clients.spec import ClientSpec, parse_spec
 from harness.compaction import SETTINGS as COMPACTION
 from harness.compaction import await_holes, share
 from harness.faults import faults_of, faults_of_producing, schedule
-from harness.group import Group
+from harness.feed import Feed
+from harness.group import Ends, Group
 from harness.members import ISOLATION_BY_DEFAULT, members_of, planted
 from harness.recording import own_events
+from harness.refusal import Vigil
 from harness.rundir import write_json
 from harness.scenario import Scenario
 from harness.writing import Writing
 
-__all__ = ["GROUP", "Bench", "Clients", "check_log", "consume", "isolation", "prepare_clients", "produce", "read_log"]
+__all__ = [
+    "GROUP",
+    "Bench",
+    "Clients",
+    "check_log",
+    "consume",
+    "isolation",
+    "prepare_clients",
+    "produce",
+    "produce_and_consume",
+    "read_log",
+]
 
 PRODUCE_IDLE_S = 60
 """A producer that acks nothing for so long is stopped, and so is a reader that finds nothing."""
 READ_IDLE_S = 60
-LIMIT_S = 3600
-"""No stage lasts longer."""
 
 
 def prepare_clients(scenario: Scenario, say: Callable[[str], None]) -> Clients:
@@ -63,28 +74,11 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     """
     scenario = bench.scenario
     compacted = scenario.topic.compacted
-    settings = {name: _topic_setting(value) for name, value in scenario.topic.settings.items()}
-    settings |= COMPACTION if compacted else {}
-    bench.admin.create_topic(bench.topic, partitions=scenario.partitions, config=settings)
-    env = bench.clients.producer
-    config = _config(bench, env, role="produce", worker="p1") | {
-        "settings": producer_settings(env.spec, defaults="equal", extra=scenario.producer.settings),
-        "produce": {
-            "producer": 1,
-            "messages": scenario.messages,
-            "transactions": scenario.producer.transactions and scenario.producer.transactions.model_dump(),
-            "compacted": compacted,
-            "rate": scenario.producer.rate,
-        },
-        "planted": planted(scenario.producer.planted, scenario.seed),
-    }
-    plans = schedule(scenario)
-    if plans:
-        write_json(bench.run.path / "faults.json", plans)
-    faults = faults_of_producing(plans)
+    _create_topic(bench)
+    faults = faults_of_producing(_schedule(bench))
     if faults:
         meanwhile()
-    worker = _start(bench, env, config, given=scenario.producer.settings)
+    worker = _start_producer(bench)
     if not faults:
         meanwhile()
     writing = Writing(bench, worker, faults)
@@ -95,6 +89,39 @@ def produce(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
     _note_end(bench, worker, end, fatal=not faults)
     if compacted:
         await_holes(lambda: bench.admin.messages_held(bench.topic), share(scenario.messages, scenario.partitions))
+
+
+def _create_topic(bench: Bench) -> None:
+    topic = bench.scenario.topic
+    settings = {name: _topic_setting(value) for name, value in topic.settings.items()}
+    settings |= COMPACTION if topic.compacted else {}
+    copies = topic.replication or -1
+    bench.admin.create_topic(bench.topic, partitions=bench.scenario.partitions, config=settings, replication=copies)
+
+
+def _schedule(bench: Bench) -> list[dict[str, Any]]:
+    """The faults as drawn from the seed, and kept."""
+    plans = schedule(bench.scenario)
+    if plans:
+        write_json(bench.run.path / "faults.json", plans)
+    return plans
+
+
+def _start_producer(bench: Bench) -> Worker:
+    scenario, env = bench.scenario, bench.clients.producer
+    config = _config(bench, env, role="produce", worker="p1") | {
+        "settings": producer_settings(env.spec, defaults="equal", extra=scenario.producer.settings),
+        "produce": {
+            "producer": 1,
+            "messages": scenario.messages,
+            "transactions": scenario.producer.transactions and scenario.producer.transactions.model_dump(),
+            "compacted": scenario.topic.compacted,
+            "rate": scenario.producer.rate,
+            "on_schedule": scenario.while_produced,
+        },
+        "planted": planted(scenario.producer.planted, scenario.seed),
+    }
+    return _start(bench, env, config, given=scenario.producer.settings)
 
 
 def _topic_setting(value: Any) -> str:
@@ -136,8 +163,26 @@ def _read(bench: Bench, name: str, ends: dict[int, tuple[int, int]], *, isolatio
     _note_end(bench, worker, end, fatal=all_of_it)
 
 
-def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
-    """Run the clients under test, as the scenario says, until they have read everything or deliver no more."""
+def produce_and_consume(bench: Bench, *, meanwhile: Callable[[], None]) -> None:
+    """Create the topic and let the clients under test join; once they own it, write while they read.
+
+    They are told where the topic will end when all is written, and where it does end once it is.
+    """
+    _create_topic(bench)
+    _schedule(bench)
+    meanwhile()
+    messages, partitions = bench.scenario.messages, bench.scenario.partitions
+    planned = {partition: (0, len(range(partition, messages, partitions))) for partition in range(partitions)}
+    feed = Feed(bench, lambda: _start_producer(bench), idle_s=PRODUCE_IDLE_S)
+    consume(bench, planned, feed)
+
+
+def consume(bench: Bench, ends: Ends, feed: Feed | None = None) -> None:
+    """Run the clients under test, as the scenario says, until they have read everything or deliver no more.
+
+    feed: writes the topic meanwhile; `ends` is then where it is to end.
+    """
+    bench.admin.claim_group(bench.group)
     members = members_of(bench, ends)
     judging = bench.run.meta["judging"]
     first = members[0].base["settings"]
@@ -149,10 +194,14 @@ def consume(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
         bench.admin.store_offsets(bench.group, bench.topic, dict.fromkeys(ends, bench.scenario.group.committed))
         note_stored(bench)
     faults = faults_of(schedule(bench.scenario))
-    group = Group(bench, members, ends, faults)
-    if faults:
+    case = bench.scenario.consumer.refused
+    vigil = None if case is None else Vigil(bench, case, members[0])
+    group = Group(bench, members, ends, faults, feed)
+    if faults or feed is not None:
         group.view()  # The first question opens a connection, and takes a second that no fault may lose.
     group.run()
+    if vigil is not None:
+        bench.journal.write("refusal", **vigil.evidence())
 
 
 def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:
@@ -182,22 +231,11 @@ def _watch(
 
     writing: its faults get their turns, and no silence counts that they may have made.
     """
-    deadline = time.monotonic() + LIMIT_S
-    seen, changed_at = 0, time.monotonic()
-    while not worker.finished():
-        worker.poll()
-        count = worker.watch_count()[0]
-        now = time.monotonic()
-        if count != seen:
-            seen, changed_at = count, now
+    watch = Watch(bench, worker, idle_s=idle_s)
+    while (end := watch.turn()) is None:
         if writing is not None:
-            writing.turn(now)
-            changed_at = max(changed_at, writing.settled_at)
-        bench.progress.update(stage, count, total, worker.name)
-        broker_alive(bench)
-        patience_s = CLOSE_S if worker.closing else idle_s
-        if now - changed_at > patience_s or now > deadline:
-            return worker.stop(timeout_s=STOP_S)
+            writing.turn(time.monotonic())
+            watch.changed_at = max(watch.changed_at, writing.settled_at)
+        bench.progress.update(stage, watch.count, total, worker.name)
         time.sleep(POLL_S)
-    broker_alive(bench)
-    return worker.end()
+    return end

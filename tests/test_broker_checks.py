@@ -13,8 +13,12 @@ THREE = "broker: {nodes: 3}\n"
 
 WRONG = {
     "broker: {nodes: 2}": ["6:10: broker.nodes: 2 is none of 1, 3"],
-    "broker: {nodes: 3, backend: docker}": [
-        "6:10: broker.nodes: a broker of the backend docker has the nodes that it has; leave it out, or use embedded",
+    "broker: {nodes: 3, backend: external}": [
+        "6:10: broker.nodes: a broker of the backend external has the nodes that it has; leave it out, or use embedded",
+    ],
+    "security: plaintext\nbroker: {backend: docker}\nfaults: [{network: {cut: true}, when: {s: 1}}]": [
+        "8:11: faults[0].network: a proxy stands before the TLS port alone of a broker of the backend docker: "
+        "security: mutual_tls, or embedded",
     ],
     "faults: [{restart_broker: 2, when: {s: 1}}]": [
         "6:11: faults[0].restart_broker: there is no node 2; there is 1",
@@ -36,10 +40,36 @@ WRONG = {
         "7:46: faults[0].times: needs `restart_after_s`: a node that has gone is not there a second time",
     ],
     THREE + "faults: [{kill_broker: leader, when: {s: 1}, for_s: 2}]": [
-        "7:46: faults[0].for_s: only freeze, network and restart_broker have it",
+        "7:46: faults[0].for_s: only freeze, network, restart_broker and pause_broker have it",
     ],
     "broker: {backend: external}\nfaults: [{restart_broker: 1, when: {s: 1}}]": [
         "7:11: faults[0].restart_broker: a broker of the backend external cannot restart a node; embedded can",
+    ],
+    "broker: {nodes: 3, backend: docker, kafka: '3.9.1'}\nfaults: [{move_leader: true, when: {s: 1}}]": [
+        "7:11: faults[0].move_leader: before Kafka 4.0 a broker of the backend docker does not tell what clients ask "
+        "of a node; embedded does",
+    ],
+    THREE + "faults: [{pause_broker: leader, when: {s: 1}}]": [
+        "7:10: faults[0]: pause_broker needs `for_s`: how long it lasts",
+    ],
+    "broker: {backend: external}\nfaults: [{pause_broker: 1, for_s: 2, when: {s: 1}}]": [
+        "7:11: faults[0].pause_broker: a broker of the backend external cannot pause a node; embedded can",
+    ],
+    "broker: {backend: external}\nfaults: [{network: {cut: true}, when: {s: 1}}]": [
+        "7:11: faults[0].network: a broker of the backend external has no proxy before it; embedded has one",
+    ],
+    "broker: {backend: external}\ntopic: {compacted: [0, 9]}": [
+        "7:9: topic.compacted: a broker of the backend external cannot be told to compact at once; embedded can",
+    ],
+    "broker: {backend: external}\nconsumer: {certificate: foreign}": [
+        "7:12: consumer.certificate: a broker of the backend external cannot be expected to refuse a client; embedded "
+        "can",
+    ],
+    "security: sasl_tls": [
+        "6:1: security: only a broker of the backend external is reached so; mutual_tls or plaintext",
+    ],
+    "topic: {replication: 3}": [
+        "6:9: topic.replication: there are no 3 nodes; broker.nodes is 1",
     ],
     "faults: [{move_leader: true, when: {s: 1}}]": [
         "6:11: faults[0].move_leader: there is no other node; broker.nodes: 3",
@@ -106,4 +136,5 @@ def test_faults_have_names_to_wait_for(write: Any) -> None:
 
 def test_the_harness_asks_for_longer_than_a_node_is_down(write: Any) -> None:
     assert patience_s(loaded(write, "faults: [{kill: c, when: {s: 1}}]")) == 15
-    assert patience_s(loaded(write, "faults: [{restart_broker: 1, when: {s: 1}, for_s: 30}]")) == 15 + 60 + 30
+    for kind in ("restart_broker", "pause_broker"):
+        assert patience_s(loaded(write, f"faults: [{{{kind}: 1, when: {{s: 1}}, for_s: 30}}]")) == 15 + 60 + 30

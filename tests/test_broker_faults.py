@@ -83,6 +83,11 @@ class World:
         )
         return self.outage
 
+    def pause(self, number: int, *, for_s: float) -> Any:
+        outage = self.take_down(number, kill=False, back_after_s=for_s)
+        outage.ended = "was paused"
+        return outage
+
     def request_log(self, number: int) -> str:
         return f"{number}.log"
 
@@ -158,6 +163,19 @@ def test_a_node_that_comes_back_heals_it_once_its_copies_are_in_sync(world: Worl
     world.leaders[0] = led(1, 4)
     world.turns(fault, 3, 4)
     assert world.told("healed") == [("node 3 was down for 5.5 s", None)]
+
+
+def test_a_pause_is_proved_by_its_silence(world: World) -> None:
+    fault = TakeDown(plan("pause_broker", "leader", for_s=12))
+    world.turns(fault, 0, 1)
+    assert world.taken == [(1, False, 12)]
+    world.outage.down_at, world.leaders[0] = 1.0, led(3, 5)
+    world.turns(fault, 1, 3)
+    silent = f"node 1 was paused and answered nothing; it had led partition 0; {LEFT}"
+    assert world.told() == [(f"{silent}; {TOOK_OVER}", None)]
+    world.outage.back_at, world.outage.lasts = 13.0, False
+    world.turns(fault, 3, 4)
+    assert world.told("healed") == [("node 1 was paused for 12.0 s", None)]
 
 
 def test_where_nobody_can_take_over_being_down_is_the_effect(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,6 @@ def test_a_reader_that_goes_away_does_not_change_the_exit_code(clean: Path) -> N
         (("verify", str(ROOT / "tests")), 2, f"error [not-a-run]: {ROOT}/tests: no run.json in this folder\n"),
         (("run", "ssl_itr"), 2, "error [no-scenario]: ssl_itr: no such scenario file; did you mean ssl_iter?\n"),
         (("run", "ssl_iter", "--client", "kafka-pyton"), 2, "no client library is called 'kafka-pyton'"),
-        (("run", "ssl_iter", "--broker", "docker"), 2, "docker is not available in this version"),
         (("run",), 2, "Missing argument 'SCENARIO...'"),
         (("nonsense",), 2, "No such command 'nonsense'"),
     ],
@@ -126,3 +125,15 @@ def test_the_schema_is_json_and_the_lists_are_long() -> None:
     assert "properties" in json.loads(harness("schema").stdout)
     assert "founding_story" in harness("list").stdout
     assert "Java" in harness("doctor").stdout
+
+
+def test_what_takes_long_can_be_quiet_and_can_print_json() -> None:
+    from harness.cli import main_group
+
+    flags = {
+        name: {flag for parameter in command.params for flag in parameter.opts} & {"--quiet", "--json"}
+        for name, command in main_group.commands.items()
+    }
+    assert {"run", "matrix", "bisect", "upgrade", "selftest", "settings"} <= flags.keys()
+    # Judging is quick and shows no progress; what has no verdict or figures has no JSON.
+    assert all(found in (set(), {"--quiet", "--json"}) for name, found in flags.items() if name != "verify")

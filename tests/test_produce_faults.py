@@ -15,7 +15,7 @@ HOLE = "network: {blackhole: both}, for_s: 1, during: produce"
 WRONG = {
     "faults: [{kill: c, when: {s: 1}, during: produce}]": [
         "6:34: faults[0].during: kill is done to the group; while messages are produced only network, "
-        "restart_broker, kill_broker, move_leader",
+        "restart_broker, kill_broker, pause_broker, move_leader",
     ],
     f"faults: [{{{HOLE}, when: {{deliveries: 5}}}}]": [
         "6:73: faults[0].when.deliveries: nobody consumes yet; while messages are produced progress, s or random set "

@@ -96,7 +96,14 @@ def test_stretches_end_where_anything_jumps(tmp_path: Path) -> None:
 
 
 def test_order_of_events_and_messages_is_kept(tmp_path: Path) -> None:
-    raw = header() + JOIN + frame(DELIVER, 2, span(0, 2)) + event(3, "commit") + frame(DELIVER, 4, span(2, 3)) + LEAVE
+    raw = (
+        header()
+        + JOIN
+        + frame(DELIVER, 2, span(0, 2))
+        + event(3, "commit", member="c1", partition=0, offset=1, ok=True)
+        + frame(DELIVER, 4, span(2, 3))
+        + LEAVE
+    )
     kinds = [item.type if isinstance(item, Event) else len(item) for _, item in read(tmp_path, raw).items]
     assert kinds == ["member", 1, "commit", 1, "member"]
 
@@ -131,7 +138,9 @@ def test_only_the_last_closed_frame_is_in_doubt(tmp_path: Path) -> None:
     rows = read(tmp_path, raw).rows(DELIVER)
     assert [row[2:5] for row in told(rows)] == [(0, 0, 3), (3, 3, 3)]
     assert done(rows) == [3, None]
-    assert done(read(tmp_path, raw + event(9, "commit")).rows(DELIVER)) == [9]
+    assert done(
+        read(tmp_path, raw + event(9, "commit", member="c1", partition=0, offset=1, ok=True)).rows(DELIVER)
+    ) == [9]
 
 
 def so_far(t: int, messages: int) -> bytes:
@@ -147,7 +156,7 @@ def test_a_batch_of_which_the_application_has_finished_with_a_part(tmp_path: Pat
         assert done(recorded.rows(DELIVER)) == [5, None]
         assert not recorded.events("processed"), "it is no event of the history"
         assert len(recorded.events("commit")) == bool(within)
-    for whole in (so_far(7, 6), event(7, "commit"), frame(DELIVER, 7, [])):
+    for whole in (so_far(7, 6), event(7, "commit", member="c1", partition=0, offset=1, ok=True), frame(DELIVER, 7, [])):
         rows = read(tmp_path, raw + whole).rows(DELIVER)
         assert (int(rows["length"].sum()), done(rows)[-1]) == (9, 7)
     assert done(read(tmp_path, raw + so_far(7, 99)).rows(DELIVER)) == [7], "more than there are: all of them"

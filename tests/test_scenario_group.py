@@ -211,7 +211,7 @@ WRONG = {
         "6:46: faults[0].restart_after_s: only kill, leave and kill_broker have it",
     ],
     "faults: [{subscription: c, when: {phase: polled}}]": [
-        "6:35: faults[0].when.phase: only kill, freeze, leave, restart_broker, kill_broker, move_leader, "
+        "6:35: faults[0].when.phase: only kill, freeze, leave, restart_broker, kill_broker, pause_broker, move_leader, "
         "move_coordinator can be done at a moment of a member",
     ],
     "faults: [{kill: c, when: {phase: committing}}]": [
@@ -272,7 +272,7 @@ WRONG = {
         "6:27: faults[0].when.deliveries: 5,000 deliveries never come: there are 1,000 messages",
     ],
     "faults: [{kill: c, when: {s: 1}, for_s: 5}]": [
-        "6:34: faults[0].for_s: only freeze, network and restart_broker have it",
+        "6:34: faults[0].for_s: only freeze, network, restart_broker and pause_broker have it",
     ],
     "faults: [{network: {}, when: {s: 1}}]": [
         "6:11: faults[0].network: exactly one of latency_ms, bandwidth_kb_s, blackhole, cut, cut_after_bytes, "
@@ -298,7 +298,7 @@ WRONG = {
         "6:10: faults[0]: network: blackhole needs `for_s`: how long it lasts",
     ],
     "faults: [{network: {cut: true}, when: {phase: polled}}]": [
-        "6:40: faults[0].when.phase: only kill, freeze, leave, restart_broker, kill_broker, move_leader, "
+        "6:40: faults[0].when.phase: only kill, freeze, leave, restart_broker, kill_broker, pause_broker, move_leader, "
         "move_coordinator can be done at a moment of a member",
     ],
     "faults: [{freeze: c, when: {s: 1}}]": [

@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from harness.broker.base import Connection
+from harness.connection import Connection, confluent_settings, hidden, kafka_python_settings
 from harness.errors import HarnessError
 
 TIMEOUT_S = 15.0
@@ -27,6 +27,18 @@ Answer = TypeVar("Answer")
 
 class _NotYet(HarnessError):
     """Nobody answers just now: a partition or a group is about to be served by somebody, or a node is down."""
+
+
+class NotAllowed(HarnessError):
+    """A right is missing."""
+
+
+class TopicExists(HarnessError):
+    """Somebody has made it before."""
+
+
+class NoSuchTopic(HarnessError):
+    """It is not there."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class Admin:
     def __init__(self, connection: Connection, *, timeout_s: float = TIMEOUT_S) -> None:
         self.connection = connection
         self.timeout_s = timeout_s
+        self.hint = self.rights_hint = "See the broker's log in the run's folder (logs/broker*.log)."
         self._confluent: Any = None
         self._readers: dict[str, Any] = {}
         self._kafka_python: Any = None
@@ -65,12 +78,16 @@ class Admin:
 
     # ---- topics ------------------------------------------------------------------------------------------------------
 
-    def create_topic(self, name: str, *, partitions: int, config: Mapping[str, str] | None = None) -> None:
-        """Make a topic and wait until every partition is served, so that no client meets half a topic."""
+    def create_topic(
+        self, name: str, *, partitions: int, config: Mapping[str, str] | None = None, replication: int = -1
+    ) -> None:
+        """Make a topic and wait until every partition is served, so that no client meets half a topic.
+
+        replication: on how many nodes; -1: as the broker's own default says.
+        """
         from confluent_kafka.admin import NewTopic
 
-        # -1: on as many nodes as the broker's own default says.
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config or {}))
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=replication, config=dict(config or {}))
         doing = f"creating topic {name}"
         self._result(doing, lambda client: client.create_topics([topic], request_timeout=self.timeout_s)[name])
         deadline = time.monotonic() + self.timeout_s
@@ -89,6 +106,18 @@ class Admin:
         self._result(
             f"deleting topic {name}", lambda client: client.delete_topics([name], request_timeout=self.timeout_s)[name]
         )
+
+    def allowed(self, topic: str) -> frozenset[str]:
+        """What this user may do with a topic: `Read`, `Write`, …; nothing where there is no such topic."""
+        from confluent_kafka import TopicCollection
+
+        told = self._result(
+            f"asking what may be done with {topic}",
+            lambda client: client.describe_topics(
+                TopicCollection([topic]), include_authorized_operations=True, request_timeout=self.timeout_s
+            )[topic],
+        )
+        return frozenset(operation.name.title() for operation in told.authorized_operations or ())
 
     def end_offsets(self, topic: str) -> dict[int, tuple[int, int]]:
         """Per partition the first offset and the offset after the last one, transaction markers included."""
@@ -127,7 +156,7 @@ class Admin:
         held, left = dict.fromkeys(ends, 0), {part for part, (start, end) in ends.items() if start < end}
         reader = Consumer(
             confluent_settings(self.connection)
-            | {"group.id": "none", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
+            | {"group.id": topic, "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
         )
         deadline = time.monotonic() + self.timeout_s
         try:
@@ -214,6 +243,19 @@ class Admin:
         doing = f"reading the offsets of group {group}"
         answer = self.ask_kafka_python(doing, lambda client: client.list_group_offsets({group: wanted})[group])
         return {part.partition: stored.offset for part, stored in answer.items()}
+
+    def claim_group(self, group: str) -> None:
+        """Told before clients join a group. On a broker of the harness's own it goes with it."""
+
+    def delete_group(self, group: str) -> bool:
+        """Delete a group; True where there is none any more, False while it has members."""
+        doing = f"deleting group {group}"
+        told = self.ask_kafka_python(doing, lambda client: client.delete_groups([group])[group])
+        if told == "NonEmptyGroupError":
+            return False
+        if told not in ("OK", "GroupIdNotFoundError"):
+            raise self._error(doing, told, NotAllowed if "AuthorizationFailed" in told else HarnessError)
+        return True
 
     def store_offsets(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         """Put a group's committed offsets where a scenario wants them; the group must have no members."""
@@ -341,9 +383,8 @@ class Admin:
                 self._forget_kafka_python()
                 # It does not know a node either that has come back since.
                 passing = error.retriable or isinstance(error, KafkaConnectionError | UnknownBrokerIdError)
-                raise self._error(
-                    doing, str(error) or type(error).__name__, _NotYet if passing else HarnessError
-                ) from error
+                kind = NotAllowed if "AuthorizationFailed" in type(error).__name__ else HarnessError
+                raise self._error(doing, str(error) or type(error).__name__, _NotYet if passing else kind) from error
 
         return self._patiently(ask)
 
@@ -380,39 +421,17 @@ class Admin:
             KafkaError._ALL_BROKERS_DOWN,
             KafkaError._WAIT_COORD,
         )
-        return self._error(doing, reason.str(), _NotYet if reason.code() in not_yet else HarnessError)
+        kinds: dict[int, type[HarnessError]] = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: NotAllowed,
+            KafkaError.GROUP_AUTHORIZATION_FAILED: NotAllowed,
+            KafkaError.CLUSTER_AUTHORIZATION_FAILED: NotAllowed,
+            KafkaError.TOPIC_ALREADY_EXISTS: TopicExists,
+            KafkaError.UNKNOWN_TOPIC_OR_PART: NoSuchTopic,
+        } | dict.fromkeys(not_yet, _NotYet)
+        return self._error(doing, reason.str(), kinds.get(reason.code(), HarnessError))
 
     def _error(self, doing: str, why: str, kind: type[HarnessError] = HarnessError) -> HarnessError:
-        return kind(
-            "broker-refused",
-            f"{self.connection['bootstrap']}: {doing}: {why}",
-            "See the broker's log in the run's folder (logs/broker*.log).",
-        )
-
-
-def confluent_settings(connection: Connection) -> dict[str, Any]:
-    """librdkafka's names for a connection."""
-    settings: dict[str, Any] = {"bootstrap.servers": connection["bootstrap"]}
-    if connection["security"] == "mutual_tls":
-        settings |= {
-            "security.protocol": "ssl",
-            "ssl.ca.location": connection["ca"],
-            "ssl.certificate.location": connection["cert"],
-            "ssl.key.location": connection["key"],
-            "ssl.endpoint.identification.algorithm": "https",
-        }
-    return {key: value for key, value in settings.items() if value is not None}
-
-
-def kafka_python_settings(connection: Connection) -> dict[str, Any]:
-    """kafka-python's names for a connection."""
-    settings: dict[str, Any] = {"bootstrap_servers": connection["bootstrap"]}
-    if connection["security"] == "mutual_tls":
-        settings |= {
-            "security_protocol": "SSL",
-            "ssl_cafile": connection["ca"],
-            "ssl_certfile": connection["cert"],
-            "ssl_keyfile": connection["key"],
-            "ssl_check_hostname": True,
-        }
-    return {key: value for key, value in settings.items() if value is not None}
+        what = f"{self.connection['bootstrap']}: {doing}: {hidden(why, self.connection)}"
+        if kind is NotAllowed:
+            return NotAllowed("broker-rights", what, self.rights_hint)
+        return kind("broker-refused", what, self.hint)

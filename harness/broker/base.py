@@ -7,26 +7,29 @@ is an ability, declared by name, so that a scenario that needs it is refused bef
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from harness.broker.proxy import Proxy
+from harness.connection import Connection as Connection
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.broker.compose import ComposeBroker
+    from harness.broker.embedded import EmbeddedBroker
+    from harness.broker.external import External
     from harness.broker.outage import Outage
 
 Progress = Callable[[str], None]
-Connection = dict[str, str | None]
 
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
 ABILITIES: Mapping[str, frozenset[str]] = {
-    "embedded": frozenset({"nodes", "restart", "kill", "requests", "proxy"}),
-    "docker": frozenset(),
+    "embedded": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy", "traps"}),
+    "docker": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy"}),
     "external": frozenset(),
 }
-"""What a backend can do beyond running: have three nodes, end a node in order or by force, tell which requests a node
-has answered, stand behind a proxy."""
+"""What a backend can do beyond running: have three nodes, end a node in order or by force, let one stand still, tell
+which requests it has answered, stand behind a proxy, have listeners that refuse clients."""
 
 
 class BrokerSettings(Protocol):
@@ -53,11 +56,11 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
     def connection(self, security: str) -> Connection:
-        """How a client reaches it: bootstrap, security, and paths of ca, cert, key (None for plaintext)."""
+        """How a client reaches it."""
         ...
 
     def own_connection(self) -> Connection:
-        """How the harness itself reaches it, in plaintext: never through the proxy."""
+        """How the harness itself reaches it, over TLS as well as not: never through the proxy."""
         ...
 
     @property
@@ -84,6 +87,10 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         """End the node of this number, the first is 1; abilities `restart` and `kill`."""
         ...
 
+    def pause(self, number: int, *, for_s: float) -> "Outage":
+        """Let the node of this number stand still for so long; ability `pause`."""
+        ...
+
     def restore(self) -> None:
         """Have all nodes up again, and wait for it."""
         ...
@@ -98,30 +105,72 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
 
-def refuse_unavailable(settings: BrokerSettings) -> None:
-    """Raise UsageError for a backend that cannot be used, before anything is made for the run."""
-    if settings.backend in ("auto", "embedded"):
+class TrappedBroker(Broker, Protocol):
+    """One that has the ability `traps`, see there."""
+
+    def trap(self, case: str) -> Connection:
+        """How a client tries to get through the listener of a case."""
+        ...
+
+    def log_of(self, number: int) -> Path:
+        """What the node of this number prints."""
+        ...
+
+
+def trapped(broker: Broker) -> TrappedBroker:
+    assert "traps" in broker.abilities
+    return cast(TrappedBroker, broker)
+
+
+def refuse_unavailable(settings: BrokerSettings, external: "External | None" = None) -> None:
+    """Raise UsageError for a backend that cannot be used, before anything is made for the run.
+
+    HarnessError where Docker is what cannot be used.
+    """
+    if settings.backend in ("auto", "embedded") or (settings.backend == "external" and external is not None):
+        return
+    if settings.backend == "docker":
+        from harness.broker import engine
+
+        engine.require()
         return
     remedy = {
-        "docker": "Use embedded, which runs the same Kafka without Docker.",
-        "external": "Use embedded; pointing the harness at a cluster of yours comes later.",
+        "external": ("of which broker?", "`harness run` with --bootstrap or --properties, or HARNESS_BOOTSTRAP."),
     }
     if settings.backend in remedy:
-        what = f"broker.backend: {settings.backend} is not available in this version"
-        raise UsageError("broker-backend", what, remedy[settings.backend])
+        why, hint = remedy[settings.backend]
+        raise UsageError("broker-backend", f"broker.backend: {settings.backend} {why}", hint)
     what = f"broker.backend: {settings.backend!r} is not one of {', '.join(BACKENDS)}"
     raise UsageError("broker-backend", what, "Use embedded.")
 
 
-def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, proxied: bool = False) -> Broker:
+def open_broker(
+    settings: BrokerSettings,
+    *,
+    run_log: Path,
+    progress: Progress,
+    proxied: bool = False,
+    trapped: bool = False,
+    external: "External | None" = None,
+) -> Broker:
     """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log.
 
-    proxied: clients reach it through a proxy, for faults of the network.
+    proxied: clients reach it through a proxy, for faults of the network. trapped: it has the listeners of `traps`.
+    external: where a broker of the user's is.
     """
-    refuse_unavailable(settings)
-    from harness.broker.embedded import EmbeddedBroker
+    refuse_unavailable(settings, external)
+    if settings.backend == "external":
+        from harness.broker.external import ExternalBroker
 
-    return EmbeddedBroker(
+        assert external is not None
+        return ExternalBroker(external, progress=progress)
+    made: type[EmbeddedBroker | ComposeBroker]
+    more = {"trapped": True} if trapped else {}  # The embedded one alone has them; others were refused.
+    if settings.backend == "docker":
+        from harness.broker.compose import ComposeBroker as made
+    else:
+        from harness.broker.embedded import EmbeddedBroker as made
+    return made(
         kafka=settings.kafka,
         nodes=settings.nodes,
         heap_mb=settings.heap_mb,
@@ -129,4 +178,5 @@ def open_broker(settings: BrokerSettings, *, run_log: Path, progress: Progress, 
         run_log=run_log,
         progress=progress,
         proxied=proxied,
+        **more,
     )

@@ -4,27 +4,27 @@ It listens on 127.0.0.1 alone, keeps data, certificates and settings in one temp
 logs straight into the run's folder, each node into a file of its own.
 """
 
-import contextlib
-import os
 import shutil
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
 from harness import proc
 from harness.broker import jars, tls
-from harness.broker.base import ABILITIES, SECURITIES, Connection, Progress
+from harness.broker.base import ABILITIES, SECURITIES, Progress
 from harness.broker.node import JVM_FLAGS, Build, Node, free_ports, left_s
-from harness.broker.outage import Outage
+from harness.broker.outage import Outage, Outages
 from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
+from harness.broker.traps import CASES, issue, trap_connection, trap_settings
+from harness.cleaning import dead_folders
+from harness.connection import Connection, plaintext
+from harness.owner import sign
 from harness.rundir import disk_error
 
 START_ATTEMPTS = 3
 FOLDER_PREFIX = "harness-kafka-"
-OWNER = "owner.pid"
 
 # Without its own shutdown hook, or the log ends before the broker does. The log of requests is off until a fault needs
 # to know what clients ask for (`witness`).
@@ -78,6 +78,7 @@ class EmbeddedBroker:
         progress: Progress,
         nodes: int = 1,
         proxied: bool = False,
+        trapped: bool = False,
     ) -> None:
         self.kafka = kafka
         self.heap_mb = heap_mb
@@ -86,14 +87,13 @@ class EmbeddedBroker:
         self.progress = progress
         self.size = nodes
         self.proxied = proxied
+        self.trapped = trapped
         self.proxy: Proxy | None = None
         self.folder: Path | None = None
         self.nodes: list[Node] = []
         self._material: tls.Material | None = None
         self._start_s: dict[str, float] = {}
-        self._outages: list[Outage] = []
-        self._threads: ThreadPoolExecutor | None = None
-        self._playing: list[Future[None]] = []
+        self._outages = Outages()
 
     # ---- life --------------------------------------------------------------------------------------------------------
 
@@ -111,23 +111,17 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End Kafka and remove its folder, whatever state it is in; harmless when called again."""
         try:
-            self._end_outages()
+            self._outages.give_up()
         finally:
             try:
                 self._end_processes()
             finally:
-                if self._threads is not None:
-                    self._threads.shutdown()
+                self._outages.close()
                 if self.proxy is not None:
                     self.proxy.stop()
                 if self.folder is not None:
                     shutil.rmtree(self.folder, ignore_errors=True)
                     self.folder = None
-
-    def _end_outages(self) -> None:
-        for outage in self._outages:
-            outage.give_up()
-        wait(self._playing)
 
     def _end_processes(self) -> None:
         """One node ends in order. Of three the last ones cannot: each would wait for a majority that is gone."""
@@ -151,7 +145,7 @@ class EmbeddedBroker:
         assert self._material is not None, "not started"
         bootstrap = self._bootstrap(security)
         if security == "plaintext":
-            return _plaintext(bootstrap)
+            return plaintext(bootstrap)
         return {
             "bootstrap": bootstrap,
             "security": security,
@@ -161,7 +155,7 @@ class EmbeddedBroker:
         }
 
     def own_connection(self) -> Connection:
-        return _plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
+        return plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
 
     def _bootstrap(self, listener: str) -> str:
         """Every node; behind a proxy, the ports of the proxy that leads to it."""
@@ -178,6 +172,11 @@ class EmbeddedBroker:
         assert self._material is not None, "not started"
         right = self.connection("mutual_tls")
         return right | {"cert": self._material["wrong_cert"], "key": self._material["wrong_key"]}
+
+    def trap(self, case: str) -> Connection:
+        assert self._material is not None, "not started"
+        assert self.folder is not None, "not started"
+        return trap_connection(case, self.nodes[0].ports[case], self.folder / "tls", self._material)
 
     def description(self) -> dict[str, Any]:
         assert self.nodes, "not started"
@@ -198,10 +197,7 @@ class EmbeddedBroker:
     def alive(self) -> str | None:
         if not self.nodes:
             return f"Kafka {self.kafka} has not been started"
-        trouble = next((outage.trouble for outage in self._outages if outage.trouble), None)
-        away = {outage.node.number for outage in self._outages if outage.lasts}
-        told = (node.trouble() for node in self.nodes if node.number not in away)
-        return trouble or next((what for what in told if what is not None), None)
+        return self._outages.trouble(self.nodes)
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
@@ -212,11 +208,11 @@ class EmbeddedBroker:
             self.run_log.parent.mkdir(parents=True, exist_ok=True)
             remove_orphans(Path(tempfile.gettempdir()))
             self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-            (self.folder / OWNER).write_text(str(os.getpid()))
+            sign(self.folder)
             (self.folder / "tmp").mkdir()
             (self.folder / "log4j2.properties").write_text(LOG4J2)
             (self.folder / "log4j.properties").write_text(RELOAD4J)
-            self._material = tls.make_material(self.folder / "tls")
+            self._material = tls.make_material(self.folder / "tls", more=issue if self.trapped else None)
             build = Build(self.kafka, self.heap_mb, self.start_timeout_s, java, class_path, self.folder)
             self.nodes = [self._node(number, build) for number in range(1, self.size + 1)]
             if self.proxied:
@@ -237,7 +233,7 @@ class EmbeddedBroker:
     def _configure(self) -> None:
         """Choose ports, other ones for each node, and write their settings."""
         assert self._material is not None
-        names = (*SECURITIES, "controller", *(("harness",) if self.proxied else ()))
+        names = (*SECURITIES, "controller", *(("harness",) if self.proxied else ()), *(CASES if self.trapped else ()))
         chosen = free_ports(len(names) * self.size)
         ports = {
             node.number: dict(zip(names, chosen[at : at + len(names)], strict=True))
@@ -254,6 +250,9 @@ class EmbeddedBroker:
             settings = server_settings(own, self._material, data=data, node=node.number, controllers=controllers)
             if self.proxy is not None:
                 settings |= behind_proxy(settings, own, self._proxy_ports(node.number))
+            if self.trapped:
+                assert self.folder is not None
+                settings |= trap_settings(settings, own, self.folder / "tls")
             node.configure(own, settings)
 
     def _start_once(self, *, last: bool) -> bool:
@@ -301,49 +300,31 @@ class EmbeddedBroker:
     # ---- abilities ---------------------------------------------------------------------------------------------------
 
     def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> Outage:
-        """End a node, in order or by SIGKILL; so long after it is down it is started again, None: never.
+        return self._outages.begin(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
 
-        Returns at once. One node at a time: the others could not go on without the second.
-        """
-        assert not self.outages, "one at a time"
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(1, "outage")
-        outage = Outage(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
-        self._outages.append(outage)
-        self._playing.append(self._threads.submit(outage.play))
-        return outage
+    def pause(self, number: int, *, for_s: float) -> Outage:
+        return self._outages.pause(self.nodes[number - 1], for_s=for_s)
 
     def restore(self) -> None:
-        """A node that was down for good comes back too. What goes wrong `alive` tells."""
-        for outage in self.outages:
-            outage.bring_back()
-        wait(self._playing)
+        self._outages.restore()
 
     def request_log(self, number: int) -> Path:
         return self.nodes[number - 1].requests
 
+    def log_of(self, number: int) -> Path:
+        return self.nodes[number - 1].log
+
     @property
     def outages(self) -> list[Outage]:
-        """Those that last."""
-        return [outage for outage in self._outages if outage.lasts]
+        return self._outages.lasting
 
 
 def remove_orphans(temp: Path) -> None:
     """Remove the folders of harnesses that were killed before they could: their Kafka went with them (proc.start)."""
-    for folder in temp.glob(f"{FOLDER_PREFIX}*"):
-        # Not one without the file: it was made by another harness a moment ago. Not one of another user.
-        with contextlib.suppress(OSError, ValueError):
-            owner = int((folder / OWNER).read_text())
-            try:
-                os.kill(owner, 0)
-            except ProcessLookupError:
-                shutil.rmtree(folder, ignore_errors=True)
+    for folder in dead_folders(temp, FOLDER_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _before(number: int, security: str) -> str:
     """The proxy's name for what stands before a node's listener."""
     return f"{number} {security}"
-
-
-def _plaintext(bootstrap: str) -> Connection:
-    return {"bootstrap": bootstrap, "security": "plaintext", "ca": None, "cert": None, "key": None}

@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass
 
 from harness.broker.admin import Admin
+from harness.connection import Connection
 from harness.errors import HarnessError
+from harness.worker.adapters import connecting
 
 OFFSETS_TOPIC = "__consumer_offsets"
 PREFERRED = 0
@@ -42,20 +44,20 @@ def leaders(admin: Admin, topic: str) -> dict[int, Led]:
 def coordinator(admin: Admin, group: str) -> int | None:
     """The node that coordinates a group, as the first node that answers says; None: nobody does just now.
 
-    By hand: both libraries keep what they have once learnt.
+    By hand: both libraries keep what they have once learnt. Not over SASL: no broker with it can be moved about.
     """
     for address in str(admin.connection["bootstrap"]).split(","):
         with contextlib.suppress(OSError):
-            return _ask_coordinator(address, group)
+            return _ask_coordinator(admin.connection, address, group)
     return None
 
 
-def _ask_coordinator(address: str, group: str) -> int | None:
+def _ask_coordinator(connection: Connection, address: str, group: str) -> int | None:
     host, port = address.rsplit(":", 1)
     name = group.encode()
     body = struct.pack(">hhih", FIND_COORDINATOR, VERSION, 1, -1)  # no client id
     body += struct.pack(">h", len(name)) + name + struct.pack(">b", GROUP_KEY)
-    with socket.create_connection((host, int(port)), timeout=ANSWER_S) as channel:
+    with _channel(connection, host, int(port)) as channel:
         channel.sendall(struct.pack(">i", len(body)) + body)
         told = _read(channel, struct.unpack(">i", _read(channel, 4))[0])
     # correlation id i32, throttle i32, error i16, message (i16 length, -1: none), node i32, …
@@ -63,6 +65,18 @@ def _ask_coordinator(address: str, group: str) -> int | None:
     if error:
         return None
     return int(struct.unpack_from(">i", told, 12 + max(0, length))[0])
+
+
+def _channel(connection: Connection, host: str, port: int) -> socket.socket:
+    plain = socket.create_connection((host, port), timeout=ANSWER_S)
+    if connection["security"] == "plaintext":
+        return plain
+    try:
+        sealed: socket.socket = connecting.tls_context(connection).wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+    return sealed
 
 
 def _read(channel: socket.socket, count: int) -> bytes:

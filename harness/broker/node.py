@@ -1,7 +1,7 @@
-"""One node of the embedded Kafka: its process, its ports and its log.
+"""One node of a Kafka: what can be seen of any, its ports and its log; and one of the embedded Kafka, a process.
 
-It is formatted and started, ended or killed, and started again on the same ports and the same data; the cluster around
-it (`embedded`) says when.
+It is started, ended or killed, and started again on the same ports and the same data; the cluster around it
+(`embedded`, `compose`) says when.
 """
 
 import contextlib
@@ -10,7 +10,9 @@ import random
 import re
 import signal
 import socket
+import struct
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ STOP_GRACE_S = 15
 CLUSTER_ID = "harness-harness-harnes"  # must be 16 bytes in URL-safe base64
 READY_LINE = b"Kafka Server started"
 CONNECT_S = 1
+API_VERSIONS, NUMBER = 18, 7
 LOWEST_PORT = 10_000
 OUTGOING_FROM = 32_768
 """Linux's own default, where it cannot be read."""
@@ -50,22 +53,122 @@ class Build:
     folder: Path
 
 
-class Node:
-    """The node with this number. `name` is what messages call it: the only one of its cluster is just Kafka."""
+class AnyNode:
+    """A node by its number, whatever runs it. `name` is what messages call it: an only one is just Kafka."""
 
-    def __init__(self, number: int, build: Build, *, log: Path, alone: bool) -> None:
+    def __init__(
+        self, number: int, *, kafka: str, heap_mb: int, start_timeout_s: float, log: Path, alone: bool
+    ) -> None:
         self.number = number
-        self.build = build
+        self.heap_mb = heap_mb
+        self.start_timeout_s = start_timeout_s
         self.log = log
-        self.name = f"Kafka {build.kafka}" if alone else f"Kafka {build.kafka}, node {number},"
-        self.folder = build.folder / str(number)
-        self.requests = self.folder / "requests.log"
+        self.name = f"Kafka {kafka}" if alone else f"Kafka {kafka}, node {number},"
         self.ports: dict[str, int] = {}
-        self.settings: dict[str, str] = {}
-        self.process: subprocess.Popen[bytes] | None = None
         self._log_start_bytes = 0
 
-    # ---- life --------------------------------------------------------------------------------------------------------
+    def launch(self) -> None:
+        """Start Kafka; `serves` tells when it is up."""
+        raise NotImplementedError
+
+    def stop(self, grace_s: float = STOP_GRACE_S) -> int | None:
+        """End it, in order and then by force. Returns its exit status; None: it never had one."""
+        raise NotImplementedError
+
+    def kill(self) -> int:
+        """SIGKILL, and no warning before it. Returns its exit status."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Let it stand still, as in a long collection of garbage; its connections stay open."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Let it go on; harmless where it does."""
+        raise NotImplementedError
+
+    def paused(self) -> bool:
+        """Whether its system says that it stands still."""
+        raise NotImplementedError
+
+    def status(self) -> int | None:
+        """How it ended, negative: by which signal; None: it runs. Only of one that was started."""
+        raise NotImplementedError
+
+    def started(self) -> bool:
+        """Whether it was ever started."""
+        raise NotImplementedError
+
+    def serves(self) -> bool:
+        """Whether it answers clients."""
+        raise NotImplementedError
+
+    # ---- what can be seen of it --------------------------------------------------------------------------------------
+
+    def ended(self) -> bool:
+        return self.started() and self.status() is not None
+
+    def refuses(self) -> bool:
+        """Whether nobody listens on any port of it that clients are told of."""
+        return not any(accepts(self.ports[security]) for security in SECURITIES)
+
+    def answers(self) -> bool:
+        """Whether it answers a question within CONNECT_S."""
+        return answers(self.ports["plaintext"])
+
+    def port_was_taken(self) -> bool:
+        return b"Address already in use" in self.logged()
+
+    def trouble(self) -> str | None:
+        """None while it runs, else what ended it, its last lines and where its log is."""
+        if not self.started():
+            return f"{self.name.rstrip(',')} has not been started"
+        status = self.status()
+        return None if status is None else self._told(how_it_ended(status))
+
+    def died(self, when: str) -> HarnessError:
+        what = self._told(f"{how_it_ended(self.status() or 0)} {when}")
+        return HarnessError("broker-died", what, memory_hint(self._last_lines(), self.heap_mb))
+
+    def not_ready(self, when: str) -> HarnessError:
+        return HarnessError(
+            "broker-not-ready",
+            self._told(f"was still {when} after {self.start_timeout_s:g} s"),
+            f"On a slow or busy machine raise broker.start_timeout_s (now {self.start_timeout_s:g}); "
+            f"a heap that is too small crawls as well: broker.heap_mb (now {self.heap_mb}).",
+        )
+
+    def logged(self) -> bytes:
+        """What it has written since it was launched."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start_bytes)
+            return file.read()
+
+    def _told(self, what: str) -> str:
+        return f"{self.name} {what}; its log is {self.log}, the last lines:\n{self._last_lines()}"
+
+    def _last_lines(self) -> str:
+        lines = proc.last_lines(self.log, 8).splitlines()
+        return "\n".join(line[:200] for line in lines) or "(it wrote nothing)"
+
+
+class Node(AnyNode):
+    """One that is a process of this machine's JVM."""
+
+    def __init__(self, number: int, build: Build, *, log: Path, alone: bool) -> None:
+        super().__init__(
+            number,
+            kafka=build.kafka,
+            heap_mb=build.heap_mb,
+            start_timeout_s=build.start_timeout_s,
+            log=log,
+            alone=alone,
+        )
+        self.build = build
+        self.folder = build.folder / str(number)
+        self.requests = self.folder / "requests.log"
+        self.settings: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def formatted(self) -> bool:
@@ -85,15 +188,13 @@ class Node:
     def await_formatted(self, deadline: float) -> None:
         if not proc.wait_until(self.ended, timeout_s=left_s(deadline), poll_s=0.02):
             raise self.not_ready("formatting its storage")
-        assert self.process is not None
-        if self.process.returncode != 0:
+        if self.status() != 0:
             raise self.died("while formatting its storage")
 
     def launch(self) -> None:
-        """Start Kafka; `serves` tells when it is up."""
         self._log_start_bytes = self.log.stat().st_size
         crash_log = self.log.with_name(self.log.stem + "-crash.log")
-        flags = (f"-Xmx{self.build.heap_mb}m", *JVM_FLAGS, f"-XX:ErrorFile={crash_log}")
+        flags = (f"-Xmx{self.heap_mb}m", *JVM_FLAGS, f"-XX:ErrorFile={crash_log}")
         self.run_java(flags, "kafka.Kafka", self.folder / "server.properties")
 
     def run_java(self, flags: tuple[str, ...], *args: str | Path) -> None:
@@ -114,7 +215,6 @@ class Node:
         self.process = proc.start(argv, log=self.log, env=env, cwd=folder)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> int | None:
-        """End the process, in order and then by force. Returns its exit status; None: it never had one."""
         if self.process is None:
             return None
         try:
@@ -124,61 +224,37 @@ class Node:
             raise
 
     def kill(self) -> int:
-        """SIGKILL, and no warning before it."""
-        assert self.process is not None, "not started"
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+        assert self.process is not None
         return self.process.wait()
 
-    # ---- what can be seen of it --------------------------------------------------------------------------------------
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
 
-    def ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.process is not None, "not started"
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def paused(self) -> bool:
+        assert self.process is not None, "not started"
+        if sys.platform != "linux":
+            return True  # that it answers nothing has to do
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def started(self) -> bool:
+        return self.process is not None
+
+    def status(self) -> int | None:
+        assert self.process is not None, "not started"
+        return self.process.poll()
 
     def serves(self) -> bool:
         """Kafka says that it is up (it does so once it has joined its cluster), and both client listeners accept."""
-        return READY_LINE in self._logged() and all(accepts(self.ports[security]) for security in SECURITIES)
-
-    def refuses(self) -> bool:
-        """Whether nobody listens on any port of it that clients are told of."""
-        return not any(accepts(self.ports[security]) for security in SECURITIES)
-
-    def port_was_taken(self) -> bool:
-        return b"Address already in use" in self._logged()
-
-    def trouble(self) -> str | None:
-        """None while it runs, else what ended it, its last lines and where its log is."""
-        if self.process is None:
-            return f"{self.name.rstrip(',')} has not been started"
-        status = self.process.poll()
-        return None if status is None else self._told(how_it_ended(status))
-
-    def died(self, when: str) -> HarnessError:
-        assert self.process is not None
-        what = self._told(f"{how_it_ended(self.process.returncode)} {when}")
-        return HarnessError("broker-died", what, memory_hint(self._last_lines(), self.build.heap_mb))
-
-    def not_ready(self, when: str) -> HarnessError:
-        timeout_s, heap_mb = self.build.start_timeout_s, self.build.heap_mb
-        return HarnessError(
-            "broker-not-ready",
-            self._told(f"was still {when} after {timeout_s:g} s"),
-            f"On a slow or busy machine raise broker.start_timeout_s (now {timeout_s:g}); "
-            f"a heap that is too small crawls as well: broker.heap_mb (now {heap_mb}).",
-        )
-
-    def _told(self, what: str) -> str:
-        return f"{self.name} {what}; its log is {self.log}, the last lines:\n{self._last_lines()}"
-
-    def _last_lines(self) -> str:
-        lines = proc.last_lines(self.log, 8).splitlines()
-        return "\n".join(line[:200] for line in lines) or "(it wrote nothing)"
-
-    def _logged(self) -> bytes:
-        """What it has written since it was launched."""
-        with self.log.open("rb") as file:
-            file.seek(self._log_start_bytes)
-            return file.read()
+        return READY_LINE in self.logged() and all(accepts(self.ports[security]) for security in SECURITIES)
 
 
 def accepts(port: int) -> bool:
@@ -187,6 +263,18 @@ def accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def answers(port: int) -> bool:
+    """Whether a Kafka there tells which requests it knows, which it does only once it is up."""
+    body = struct.pack(">hhih", API_VERSIONS, 0, NUMBER, -1)  # version 0, no client id
+    try:
+        with socket.create_connection((HOST, port), timeout=CONNECT_S) as channel:
+            channel.sendall(struct.pack(">i", len(body)) + body)
+            told = channel.recv(8)
+    except OSError:
+        return False
+    return len(told) == 8 and told[4:] == struct.pack(">i", NUMBER)
 
 
 def left_s(deadline: float) -> float:

@@ -7,9 +7,9 @@ docker-compose.ssl.yml.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from harness.errors import HarnessError
 
@@ -26,16 +26,19 @@ class Material(TypedDict):
     server_keystore: str
     client_cert: str
     client_key: str
+    client_keystore: str
     wrong_ca: str
     wrong_cert: str
     wrong_key: str
 
 
-def make_material(folder: Path, names: Sequence[str] = SERVER_NAMES) -> Material:
+def make_material(
+    folder: Path, names: Sequence[str] = SERVER_NAMES, more: Callable[[Path, Any, Any], None] | None = None
+) -> Material:
     """Write a fresh set of certificates into `folder` (mode 0700, keys 0600) and say where each is.
 
     `wrong_*` is a client certificate of an authority that this broker does not trust: a broker that admits it is not
-    checking clients at all.
+    checking clients at all. more: is given the folder and both authorities, whose own keys are kept nowhere.
     """
     import trustme
 
@@ -46,19 +49,30 @@ def make_material(folder: Path, names: Sequence[str] = SERVER_NAMES) -> Material
     server = authority.issue_cert(*names)
     client = authority.issue_cert("harness-client", common_name="harness-client")
     wrong = foreign.issue_cert("harness-client", common_name="harness-client")
-    server_key = pkcs8(server.private_key_pem.bytes())
+    if more is not None:
+        more(folder, authority, foreign)
+    server_key, client_key = (pkcs8(one.private_key_pem.bytes()) for one in (server, client))
     return {
         "ca": _write(folder / "ca.pem", authority.cert_pem.bytes()),
         "server_cert": _write(folder / "server.pem", _chain(server)),
         "server_key": _write(folder / "server.key", server_key, private=True),
-        # Kafka reads key and certificate from one file.
+        # Kafka reads key and certificate from one file, its clients too.
         "server_keystore": _write(folder / "server-keystore.pem", server_key + _chain(server), private=True),
         "client_cert": _write(folder / "client.pem", _chain(client)),
-        "client_key": _write(folder / "client.key", pkcs8(client.private_key_pem.bytes()), private=True),
+        "client_key": _write(folder / "client.key", client_key, private=True),
+        "client_keystore": _write(folder / "client-keystore.pem", client_key + _chain(client), private=True),
         "wrong_ca": _write(folder / "wrong-ca.pem", foreign.cert_pem.bytes()),
         "wrong_cert": _write(folder / "wrong.pem", _chain(wrong)),
         "wrong_key": _write(folder / "wrong.key", pkcs8(wrong.private_key_pem.bytes()), private=True),
     }
+
+
+def write_certificate(folder: Path, name: str, certificate: Any) -> None:
+    """A certificate as `name.pem` and `name.key`, and both in `name-keystore.pem`, as Kafka reads them."""
+    key = pkcs8(certificate.private_key_pem.bytes())
+    _write(folder / f"{name}.pem", _chain(certificate))
+    _write(folder / f"{name}.key", key, private=True)
+    _write(folder / f"{name}-keystore.pem", key + _chain(certificate), private=True)
 
 
 def pkcs8(pem: bytes) -> bytes:

@@ -33,6 +33,15 @@ POLL_S = 0.02
 LINE_BYTES_MAX = 1 << 20
 LAST_LINES = 12
 
+MUST_TELL: dict[str, dict[str, type]] = {
+    "settings": {"effective": dict},
+    "error": {"where": str, "error": str},
+    "told": {"word": str},
+    "phase": {"phase": str, "number": int},
+    "ended": {"why": str},
+}
+"""What a line of each type must have, for whoever reads it goes by that."""
+
 Status = Literal["ended", "crashed", "killed", "hung"]
 
 
@@ -65,6 +74,18 @@ class WorkerEnd:
         if self.status == "ended" and self.error is None:
             return what
         return f"{what}\n{self.last_lines or '(its log is empty)'}\nfull log: {self.log}"
+
+
+def _control_line(line: bytes) -> dict[str, Any] | None:
+    """One line as an object with what its type must tell; None where it has not got that."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
+        return None
+    fits = all(isinstance(data.get(key), kind) for key, kind in MUST_TELL.get(data["type"], {}).items())
+    return data if fits else None
 
 
 def exit_words(status: int) -> str:
@@ -134,12 +155,11 @@ class Worker:
             self._take(line)
 
     def _take(self, line: bytes) -> None:
-        try:
-            data = json.loads(line)
-            kind = data["type"]
-        except (ValueError, KeyError, TypeError):
+        data = _control_line(line)
+        if data is None:
             self._error(f"unreadable control line {line[:200]!r}")
             return
+        kind = data["type"]
         if kind == "hello":
             self.hello = data
         elif kind == "settings":
@@ -153,9 +173,9 @@ class Worker:
         elif kind == "step":
             self.step = data
         elif kind == "told":
-            self._told.append(str(data.get("word")))
+            self._told.append(data["word"])
         elif kind == "phase":
-            self.stands = (str(data.get("phase")), int(data.get("number", 0))) if data.get("stands") else None
+            self.stands = (data["phase"], data["number"]) if data.get("stands") else None
         else:
             self._error(f"control line of unknown type {kind!r}")
 

@@ -47,9 +47,6 @@ RETRIES = 10
 
 DECIDED_BY_BROKER = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
 
-# librdkafka wants a group's name even of a member that assigns itself. Such a member never commits.
-NO_GROUP = "harness-no-group"
-
 
 def consumer_settings(
     spec: ClientSpec, *, defaults: Defaults, api: str, group: str | None, extra: Settings
@@ -164,6 +161,24 @@ def transactional(settings: Settings) -> bool:
     return bool(settings.get("transactional.id") or settings.get("transactional_id"))
 
 
+def refuse_mechanism(spec: ClientSpec, mechanism: str | None, *, kafka: str | None = None) -> None:
+    """Raise UsageError for a release that cannot log in so. kafka: the broker's release, where it is known.
+
+    kafka-python 1.4.7 has PLAIN alone, 2.0.0 SCRAM too. Before 2.6.1 librdkafka writes its nonce twice (its pull
+    request 4895), which Kafka before 4.0 lets pass.
+    """
+    if mechanism is None or not mechanism.startswith("SCRAM") or spec.source:
+        return
+    release, why = release_of(str(spec.version)), None
+    if spec.library == "kafka-python" and release < (2, 0):
+        why = "kafka-python has SCRAM from 2.0.0 on"
+    if spec.library == "confluent-kafka" and release < (2, 6, 1) and release_of(kafka or "0") >= (4, 0):
+        why = "before 2.6.1 it writes its nonce twice, which Kafka 4 refuses"
+    if why is not None:
+        what = f"client '{spec}' cannot log in by {mechanism}: {why}"
+        raise UsageError("client-login", what, "Take a newer release, or a user who logs in by PLAIN.")
+
+
 def _knows_transactions(spec: ClientSpec) -> bool:
     """Whether the release has `enable_idempotence` and `isolation_level`; older ones refuse the names.
 
@@ -178,7 +193,9 @@ def _knows_transactions(spec: ClientSpec) -> bool:
 
 
 def _confluent_consumer(group: str | None, *, equal: bool) -> Settings:
-    made: Settings = {"group.id": group or NO_GROUP, "auto.offset.reset": "earliest"}
+    # librdkafka wants a group's name even of a member that assigns itself: the worker gives it one.
+    made: Settings = {} if group is None else {"group.id": group}
+    made["auto.offset.reset"] = "earliest"
     if equal:
         made |= {
             "isolation.level": "read_uncommitted",

@@ -33,6 +33,7 @@ KINDS: dict[str, type[Disturbance["Group"]]] = {
     "delete_records": DeleteRecords,
     "restart_broker": TakeDown,
     "kill_broker": TakeDown,
+    "pause_broker": TakeDown,
     "move_leader": MoveLeader,
     "move_coordinator": MoveCoordinator,
 }
@@ -40,6 +41,7 @@ KINDS_OF_PRODUCING: dict[str, type[Disturbance[Work]]] = {
     "network": Network,
     "restart_broker": TakeDown,
     "kill_broker": TakeDown,
+    "pause_broker": TakeDown,
     "move_leader": MoveLeader,
 }
 

@@ -1,8 +1,8 @@
-"""A node of the broker goes down: stopped in order or killed, and back after a while, or never.
+"""A node of the broker goes down: stopped in order or killed, and back after a while, or never; or it is paused.
 
-It bit if the node refused connections while something was left to read or to commit, of partitions that it had led or
-of the group that it had coordinated. Where there are other nodes, those that took over are told as well; an orderly
-stop hands over before it ends, a kill is noticed some seconds later.
+It bit if the node refused connections (paused: answered nothing) while something was left to read or to commit, of
+partitions that it had led or of the group that it had coordinated. Where there are other nodes, those that took over
+are told as well; an orderly stop hands over before it ends, a kill or a pause is noticed some seconds later.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -61,11 +61,12 @@ class BrokerFault(Disturbance[Work]):
 
 
 class TakeDown(BrokerFault):
-    """`restart_broker: leader`, `kill_broker: 2`"""
+    """`restart_broker: leader`, `kill_broker: 2`, `pause_broker: coordinator`"""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         super().__init__(plan)
         self.kills = plan["kind"] == "kill_broker"
+        self.pauses = plan["kind"] == "pause_broker"
         self.outage: Outage | None = None
         self.node = 0
         self.led: dict[int, Led] = {}  # what it led with something left, as that was before
@@ -80,8 +81,12 @@ class TakeDown(BrokerFault):
         if why is not None:
             self.in_vain(work, why)
             return
-        back_after_s = self.plan["restart_after_s"] if self.kills else self.plan["for_s"] or 0
-        self.outage = work.bench.broker.take_down(self.node, kill=self.kills, back_after_s=back_after_s)
+        broker, for_s = work.bench.broker, self.plan["for_s"] or 0
+        if self.pauses:
+            self.outage = broker.pause(self.node, for_s=for_s)
+        else:
+            back_after_s = self.plan["restart_after_s"] if self.kills else for_s
+            self.outage = broker.take_down(self.node, kill=self.kills, back_after_s=back_after_s)
         self.start(work, now)
 
     def _choose(self, work: Work) -> str | None:
@@ -145,7 +150,8 @@ class TakeDown(BrokerFault):
         did += ["had coordinated the group"] if self.coordinated else []
         done = "handed over" if work.members else "acked"
         left = f"{self.unread:,} messages were not {done} then" if self.unread > 0 else "commits were left"
-        return f"node {self.node} {outage.ended} and refused connections; it {' and '.join(did)}; {left}"
+        silence = "answered nothing" if self.pauses else "refused connections"
+        return f"node {self.node} {outage.ended} and {silence}; it {' and '.join(did)}; {left}"
 
     def _took_over(self, work: Work) -> list[str] | None:
         """Who leads and coordinates now in its place; None: not all is taken over yet."""
@@ -173,7 +179,11 @@ class TakeDown(BrokerFault):
         if now < self.until and any(self.node in one.replicas and self.node not in one.in_sync for one in led):
             return False
         self.tell(work, "healing")
-        self.tell(work, "healed", f"node {self.node} was down for {outage.back_at - outage.down_at:.1f} s")
+        self.tell(
+            work,
+            "healed",
+            f"node {self.node} was {'paused' if self.pauses else 'down'} for {outage.back_at - outage.down_at:.1f} s",
+        )
         self.end(work)
         return True
 

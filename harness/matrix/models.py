@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from harness import foreign_code
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 from harness.scenario import Scenario, load, refusal
@@ -43,6 +44,13 @@ class Matrix(Keys):
         default="own_log",
         description="`same_log`: all cells of a scenario read one topic that was written once, so that they differ by "
         "their clients alone; `own_log`: each cell writes its own.",
+    )
+    max_records: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Calls that take a limit hand over at most so many messages at once, where the scenario says none; "
+        "null: as the library has it, which is one for confluent-kafka's `consume`.",
     )
     messages: Messages | None = Field(default=None, description="Produce so many; null: as each scenario says.")
     seed: int | None = Field(default=None, ge=0, le=2**63 - 1, description="null: as each scenario says.")
@@ -84,6 +92,7 @@ def ask(targets: tuple[str, ...], options: Mapping[str, Any]) -> Asked:
         _lay_over(document, key, value)
     scenarios: dict[str, Scenario] = {}
     findings = _findings(document, file.parent, scenarios)
+    findings += foreign_code.in_matrix(document.values) if "clients" not in given else []
     if findings or document.problems:
         named: dict[KeyPath, str] = {(key,): "SCENARIO" if key == "scenarios" else f"--{key}" for key in given}
         if not tables:
@@ -179,6 +188,8 @@ def _same_log(values: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> I
 
 def changes_its_log(scenario: Scenario) -> str | None:
     """What a scenario does to its topic after it was written, or while; None: nothing."""
+    if scenario.while_produced:
+        return "it reads while the topic is written"
     for fault in scenario.faults:
         changes = [kind for kind in CHANGES if getattr(fault, kind) is not None]
         if changes:

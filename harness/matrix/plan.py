@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.fault_models import OF_THE_BROKER
 from harness.matrix.models import HINT, Asked, Matrix
 from harness.scenario import Scenario
+from harness.scenario_checks import TAKES_MAX_RECORDS
 from harness.scenario_findings import Conflict
 
 NAMES = ("scenario", "client", "api", "security", "number")
@@ -56,8 +57,8 @@ class Cell:
 
     @property
     def measures(self) -> bool:
-        """Whether it measures speed, for which nothing else may run beside it."""
-        return self.scenario is not None and self.scenario.record == "throughput"
+        """Whether it measures speed or latency, for which nothing else may run beside it."""
+        return self.scenario is not None and (self.scenario.record == "throughput" or self.scenario.while_produced)
 
     @property
     def alone(self) -> bool:
@@ -65,12 +66,12 @@ class Cell:
         if self.scenario is None:
             return False
         faults = [kind for fault in self.scenario.faults for kind in OF_THE_BROKER if getattr(fault, kind) is not None]
-        return self.measures or self.scenario.proxied or bool(faults)
+        return self.measures or self.scenario.proxied or self.scenario.trapped or bool(faults)
 
     @property
     def bed(self) -> tuple[Any, ...]:
         """Cells with the same one share a broker."""
-        return () if self.scenario is None else (self.scenario.broker, self.scenario.proxied)
+        return () if self.scenario is None else (self.scenario.broker, self.scenario.proxied, self.scenario.trapped)
 
     @property
     def log(self) -> tuple[Any, ...]:
@@ -91,11 +92,13 @@ def _cells(asked: Asked) -> Iterator[Cell]:
     matrix = asked.matrix
     for number in range(matrix.repeat):
         for name, scenario in asked.scenarios.items():
-            for security in matrix.securities or [scenario.security]:
+            securities: list[str] = [*matrix.securities] or [scenario.security]
+            for security in securities:
                 for text in matrix.clients:
                     spec = parse_spec(text).pinned()
                     for api in _apis(matrix, scenario, spec):
-                        yield _cell(name, scenario, spec, api, security, number)
+                        limited = _limited(matrix, scenario, spec, api)
+                        yield _cell(name, limited, spec, api, security, number)
 
 
 def _apis(matrix: Matrix, scenario: Scenario, spec: ClientSpec) -> list[str]:
@@ -103,6 +106,15 @@ def _apis(matrix: Matrix, scenario: Scenario, spec: ClientSpec) -> list[str]:
     if matrix.apis:
         return [api for api in matrix.apis if api in offered]
     return [scenario.api] if scenario.api in offered else list(offered)
+
+
+def _limited(matrix: Matrix, scenario: Scenario, spec: ClientSpec, api: str) -> Scenario:
+    """With the matrix's limit of a batch, where this call takes one and the scenario says none."""
+    consumer = scenario.consumer
+    if matrix.max_records is None or consumer.batch.max_records or (spec.library, api) not in TAKES_MAX_RECORDS:
+        return scenario
+    batch = consumer.batch.model_copy(update={"max_records": matrix.max_records})
+    return scenario.model_copy(update={"consumer": consumer.model_copy(update={"batch": batch})})
 
 
 def _cell(name: str, scenario: Scenario, spec: ClientSpec, api: str, security: str, number: int) -> Cell:

@@ -105,7 +105,7 @@ def markdown(data: dict[str, Any]) -> str:
 
 
 def _table(made: Table, released: dict[str, str], told: Callable[[Square], str]) -> str:
-    heads = ["client", "released", "call", *(" ".join(column).replace("_", "\\_").strip() for column in made.columns)]
+    heads = ["client", "released", "call", *(f"`{scenario}` {security}".strip() for scenario, security in made.columns)]
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     for client, api, squares in made.lines:
         cells = ["" if square is None else told(square) for square in squares]

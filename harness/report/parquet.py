@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.report import facts as reading
 from harness.report.facts import Facts, integer
-from harness.rundir import disk_error
+from harness.rundir import disk_error, fresh_part
 
 COLUMNS = {
     "partition": "number of the partition",
@@ -35,7 +35,7 @@ COLUMNS = {
 def write_parquet(run: Path) -> Path:
     """Write partitions.parquet into the run's folder and return its path."""
     path = run / "partitions.parquet"
-    part = path.with_name(path.name + ".part")
+    part = fresh_part(path)
     frame = accounting(reading.read(run))
     try:
         frame.to_parquet(part, index=False)

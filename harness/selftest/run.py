@@ -16,6 +16,7 @@ from typing import Any
 from harness.bed import Bed
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, HarnessError
 from harness.outcome import judge_run
+from harness.owner import release, sign
 from harness.report.progress import Progress
 from harness.rundir import disk_error
 from harness.scenario import Scenario
@@ -183,9 +184,11 @@ def _folder(out: Path | None, report: Report) -> Iterator[Path]:
         yield out
         return
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    sign(folder)
     try:
         yield folder
     except HarnessError as error:  # the logs that it names are in there
+        release(folder)
         error.hint = f"{error.hint} What was run until then is kept in {folder}.".lstrip()
         raise
     except BaseException:  # an interrupt too must leave nothing behind
@@ -194,6 +197,7 @@ def _folder(out: Path | None, report: Report) -> Iterator[Path]:
     if report.exit_code == EXIT_PASS:
         shutil.rmtree(folder, ignore_errors=True)
     else:
+        release(folder)
         report.kept = folder
 
 

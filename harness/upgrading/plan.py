@@ -47,13 +47,14 @@ def changes(before: Pins, after: Pins) -> list[Change]:
 def scenarios_for(change: Change, chosen: tuple[str, ...]) -> list[Path]:
     """The shipped scenarios of that library, or those that the user chose, by name, pattern or path.
 
-    By default left out are those of speed, and those in which the application's own commits lose messages. Raises
-    UsageError `no-scenario` where a word of the user's means nothing.
+    By default left out are those of speed and latency, and those in which the application's own commits lose messages.
+    Raises UsageError `no-scenario` where a word of the user's means nothing.
     """
     by_name = {name_of(path): path for path in shipped()}
     if not chosen:
         names = [name for name in by_name if _matches(name, BY_DEFAULT) and not fnmatchcase(name, BY_CHOICE)]
-        return [by_name[name] for name in names if _applies(load(by_name[name]), change) and not name.endswith("speed")]
+        names = [name for name in names if not name.endswith(("speed", "latency"))]
+        return [by_name[name] for name in names if _applies(load(by_name[name]), change)]
     found: dict[Path, None] = {}
     for word in chosen:
         names = [name for name in by_name if fnmatchcase(name, word)]

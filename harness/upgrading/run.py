@@ -28,8 +28,6 @@ from harness.versions.known_bugs import KnownBug, known_bugs_of
 from harness.versions.locks import Pins
 
 FORMAT = 1
-NAMES_ITS_RELEASE = ("client_id", "client.id")
-"""kafka-python-2.0.2: every release has another."""
 DOUBTS = 3
 """Where one side fails and the other passes, the one that passed is run so often again: a fault need not always show,
 and what it shows on one side only by chance has neither come nor gone."""
@@ -206,7 +204,7 @@ def settings_changed(change: Change, say: Callable[[str], None]) -> list[Setting
     before, after = told
     if before is None or after is None:
         return []
-    return [setting for setting in differences(before, after) if setting.name not in NAMES_ITS_RELEASE]
+    return differences(before, after)
 
 
 def _folder(results: Path) -> Path:

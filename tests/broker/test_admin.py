@@ -1,40 +1,15 @@
-"""Settings of the two libraries, and errors in place of silence; no broker."""
+"""Errors in place of silence; no broker."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from harness.broker.admin import FAMILIES, Admin, GroupView, confluent_settings, kafka_python_settings
-from harness.broker.base import Connection
+from harness.broker.admin import FAMILIES, Admin, GroupView
 from harness.broker.node import free_ports
+from harness.connection import Connection
 from harness.errors import HarnessError
 
-TLS: Connection = {"bootstrap": "localhost:1", "security": "mutual_tls", "ca": "a", "cert": "b", "key": "c"}
 PLAIN: Connection = {"bootstrap": "localhost:1", "security": "plaintext", "ca": None, "cert": None, "key": None}
-
-
-def test_mutual_tls_checks_the_host_name_in_both_libraries() -> None:
-    assert confluent_settings(TLS) == {
-        "bootstrap.servers": "localhost:1",
-        "security.protocol": "ssl",
-        "ssl.ca.location": "a",
-        "ssl.certificate.location": "b",
-        "ssl.key.location": "c",
-        "ssl.endpoint.identification.algorithm": "https",
-    }
-    assert kafka_python_settings(TLS) == {
-        "bootstrap_servers": "localhost:1",
-        "security_protocol": "SSL",
-        "ssl_cafile": "a",
-        "ssl_certfile": "b",
-        "ssl_keyfile": "c",
-        "ssl_check_hostname": True,
-    }
-
-
-def test_plaintext_needs_the_address_alone() -> None:
-    assert confluent_settings(PLAIN) == {"bootstrap.servers": "localhost:1"}
-    assert kafka_python_settings(PLAIN) == {"bootstrap_servers": "localhost:1"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,5 +1,6 @@
 """What is asked of Kafka, and what is said of its end; no JVM."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from harness.broker import embedded, node, properties, tls
 from harness.broker import outage as outages
 from harness.broker.embedded import EmbeddedBroker
 from harness.errors import HarnessError
+from harness.owner import OWNER, this_harness
 from harness.proc import wait_until
 
 PORTS = {"mutual_tls": 1, "plaintext": 2, "controller": 3}
@@ -112,11 +114,13 @@ def test_an_end_is_named(status: int, said: str) -> None:
 def test_orphaned_folders_are_removed_and_others_kept(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for name, owner in (("orphan", str(dead.pid)), ("used", str(os.getpid())), ("new", None), ("torn", "")):
+    mine = this_harness()
+    gone = json.dumps(mine | {"pid": dead.pid})
+    for name, owner in (("orphan", gone), ("used", json.dumps(mine)), ("new", None), ("torn", "")):
         folder = tmp_path / f"harness-kafka-{name}"
         folder.mkdir()
         if owner is not None:
-            (folder / embedded.OWNER).write_text(owner)
+            (folder / OWNER).write_text(owner)
     embedded.remove_orphans(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "harness-kafka-new",
@@ -343,6 +347,57 @@ def test_a_node_that_does_not_come_back_is_trouble(three: Standin) -> None:
         assert wait_until(lambda: three.alive() is not None, timeout_s=5)
         assert str(three.alive()).startswith("Kafka 4.3.1, node 1, ended with exit status 3 while starting again; its")
         assert not outage.lasts
+    assert nothing_left(three)
+
+
+ANSWERS = """
+import socket, sys, threading
+def serve(port):
+    server = socket.create_server(("127.0.0.1", int(port)))
+    while True:
+        client, _ = server.accept()
+        with client:
+            client.sendall(bytes(3) + bytes([4]) + client.recv(100)[8:12])
+ports = [threading.Thread(target=serve, args=(port,)) for port in sys.argv[1:]]
+for port in ports:
+    port.start()
+print("Kafka Server started", flush=True)
+"""
+
+
+def test_a_node_that_is_paused_answers_nothing_and_goes_on_then(three: Standin) -> None:
+    three.script = ANSWERS
+    with three:
+        node_2 = three.nodes[1]
+        assert node_2.answers()
+        outage = three.pause(2, for_s=0.5)
+        assert wait_until(lambda: outage.down_at is not None, timeout_s=5)
+        assert (node_2.paused(), node_2.ended(), three.alive()) == (True, False, None)
+        assert wait_until(lambda: not outage.lasts, timeout_s=5)
+        assert (outage.ended, outage.trouble, node_2.paused()) == ("was paused", None, False)
+        assert node_2.answers()
+        assert outage.back_at is not None
+        assert outage.down_at is not None
+        assert outage.back_at - outage.down_at >= 0.5
+    assert nothing_left(three)
+
+
+def test_the_end_of_a_pause_is_not_waited_for(three: Standin) -> None:
+    three.script = ANSWERS
+    with three:
+        outage = three.pause(1, for_s=3600)
+        assert wait_until(lambda: outage.down_at is not None, timeout_s=5)
+    assert nothing_left(three)
+
+
+def test_a_node_that_answers_all_the_same_is_not_paused(three: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "REFUSES_S", 0.2)
+    monkeypatch.setattr(node.Node, "pause", lambda _node: None)
+    three.script = ANSWERS
+    with three:
+        three.pause(1, for_s=1)
+        assert wait_until(lambda: three.alive() is not None, timeout_s=5)
+        assert three.alive() == "Kafka 4.3.1, node 1, was paused, and still answers"
     assert nothing_left(three)
 
 

@@ -1,9 +1,11 @@
 """Real brokers, one of each line for the whole session, and what tests do with any of them."""
 
+import os
 import secrets
 import socket
 import ssl
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -32,6 +34,19 @@ def kafka39(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker
     """The last line that the oldest clients can talk to."""
     with embedded("3.9.1", tmp_path_factory) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """A test that needs one is skipped where none answers; HARNESS_DOCKER=1 makes that a failure."""
+    try:
+        answers = subprocess.run(["docker", "info"], capture_output=True, timeout=30, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        answers = False
+    if not answers and os.environ.get("HARNESS_DOCKER") == "1":
+        pytest.fail("HARNESS_DOCKER=1, and no Docker engine answers")
+    if not answers:
+        pytest.skip("no Docker engine answers (HARNESS_DOCKER=1 makes this a failure)")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""docker-compose.ssl.yml, brought up by hand as its first lines say."""
+"""docker-compose.ssl.yml, brought up by hand as its first lines say: one node, and the three of its profile."""
 
 import os
 import ssl
@@ -11,56 +11,69 @@ import pytest
 
 from harness.broker.base import Connection
 from harness.broker.node import free_ports
+from harness.connection import plaintext
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_engine")]
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ("docker", "compose", "-f", str(ROOT / "docker-compose.ssl.yml"))
-
-
-def engine_answers() -> bool:
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, timeout=30, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+THREE = ("kafka-1", "kafka-2", "kafka-3")
 
 
 @pytest.fixture(scope="module")
-def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    """One node, up and healthy; HARNESS_DOCKER=1 makes a missing engine a failure."""
-    if not engine_answers():
-        if os.environ.get("HARNESS_DOCKER") == "1":
-            pytest.fail("HARNESS_DOCKER=1, and no Docker engine answers")
-        pytest.skip("no Docker engine answers (HARNESS_DOCKER=1 makes this a failure)")
-    folder = tmp_path_factory.mktemp("compose") / "tls"
-    subprocess.run([sys.executable, "-m", "harness.broker.tls", str(folder)], check=True, cwd=ROOT)
-    port = free_ports(1)[0]
-    env = os.environ | {
-        "HARNESS_TLS_DIR": str(folder),
-        "KAFKA_TLS_PORT": str(port),
-        "COMPOSE_PROJECT_NAME": f"harness-kafka-test-{port}",
-    }
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("compose") / "tls"
+    subprocess.run([sys.executable, "-m", "harness.broker.tls", str(made)], check=True, cwd=ROOT)
+    return made
+
+
+def up(folder: Path, ports: dict[str, int], *options: str, services: tuple[str, ...] = ()) -> Iterator[None]:
+    """Up and healthy, and down again."""
+    variables = {name: str(port) for name, port in ports.items()}
+    project = f"harness-kafka-test-{min(ports.values())}"
+    env = os.environ | variables | {"HARNESS_TLS_DIR": str(folder), "COMPOSE_PROJECT_NAME": project}
+    command = [*COMPOSE, *options]
     try:
-        up = subprocess.run([*COMPOSE, "up", "--wait"], env=env, capture_output=True, text=True, check=False)
-        if up.returncode != 0:
-            logs = subprocess.run([*COMPOSE, "logs"], env=env, capture_output=True, text=True, check=False)
-            pytest.fail(f"docker compose up: {up.stderr[-2000:]}\n{logs.stdout[-2000:]}")
-        yield {
-            "bootstrap": f"localhost:{port}",
-            "security": "mutual_tls",
-            "ca": str(folder / "ca.pem"),
-            "cert": str(folder / "client.pem"),
-            "key": str(folder / "client.key"),
-        }
+        done = subprocess.run(
+            [*command, "up", "--wait", *services], env=env, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            logs = subprocess.run([*command, "logs"], env=env, capture_output=True, text=True, check=False)
+            pytest.fail(f"docker compose up: {done.stderr[-2000:]}\n{logs.stdout[-2000:]}")
+        yield
     finally:
-        subprocess.run([*COMPOSE, "down", "--volumes"], env=env, capture_output=True, check=True)
+        subprocess.run([*command, "down", "--volumes"], env=env, capture_output=True, check=True)
 
 
-def test_messages_come_back(composed: Connection, roundtrip: Callable[[Connection, Connection], None]) -> None:
-    roundtrip(composed, composed)
+def connection(folder: Path, *ports: int) -> Connection:
+    return {
+        "bootstrap": ",".join(f"localhost:{port}" for port in ports),
+        "security": "mutual_tls",
+        "ca": str(folder / "ca.pem"),
+        "cert": str(folder / "client.pem"),
+        "key": str(folder / "client.key"),
+    }
 
 
-def test_other_clients_are_refused(composed: Connection, ask_over_tls: Callable[[Connection], bytes]) -> None:
+@pytest.fixture(scope="module")
+def one(folder: Path) -> Iterator[tuple[Connection, Connection]]:
+    """By mutual TLS and in plaintext."""
+    tls, plain = free_ports(2)
+    ports = {"KAFKA_TLS_PORT": tls, "KAFKA_PLAINTEXT_PORT": plain}
+    for _ in up(folder, ports):
+        yield connection(folder, tls), plaintext(f"localhost:{plain}")
+
+
+def test_messages_come_back(
+    one: tuple[Connection, Connection], roundtrip: Callable[[Connection, Connection], None]
+) -> None:
+    roundtrip(*one)
+
+
+def test_other_clients_are_refused(
+    one: tuple[Connection, Connection], ask_over_tls: Callable[[Connection], bytes]
+) -> None:
+    composed, _ = one
     assert ask_over_tls(composed)[4:8] == b"\0\0\0\7"
     with pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
         ask_over_tls(composed | {"cert": None, "key": None})
@@ -70,3 +83,12 @@ def test_other_clients_are_refused(composed: Connection, ask_over_tls: Callable[
     }
     with pytest.raises(ssl.SSLError, match=r"(?i)certificate.unknown|unknown.ca|bad.certificate"):
         ask_over_tls(composed | wrong)
+
+
+def test_the_profile_is_a_cluster_of_three(folder: Path, roundtrip: Callable[[Connection, Connection], None]) -> None:
+    tls = free_ports(6)
+    plain = [tls.pop() for _ in THREE]
+    ports = {f"KAFKA_{number}_TLS_PORT": port for number, port in enumerate(tls, 1)}
+    ports |= {f"KAFKA_{number}_PLAINTEXT_PORT": port for number, port in enumerate(plain, 1)}
+    for _ in up(folder, ports, "--profile", "cluster", services=THREE):
+        roundtrip(connection(folder, *tls), connection(folder, tls[2]))

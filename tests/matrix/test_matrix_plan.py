@@ -46,6 +46,17 @@ def test_connections_and_repetitions_are_cells_of_their_own() -> None:
     assert len({cell.key for cell in found}) == 4
 
 
+def test_one_limit_for_every_call_that_takes_one_unless_the_scenario_has_its_own() -> None:
+    clients = ["kafka-python", "confluent-kafka", "aiokafka"]
+    found = planned("ssl_iter", clients=clients, apis=["iterator", "getmany", "poll", "consume"], max_records=500)
+    limits = [(cell.api, cell.scenario.consumer.batch.max_records) for cell in found if cell.scenario]
+    assert set(limits) == {("iterator", None), ("poll", 500), ("poll", None), ("consume", 500), ("getmany", 500)}
+    assert {cell.scenario.name for cell in found if cell.scenario} == {"ssl_iter"}
+    (own,) = planned("ssl_confluent_batch_speed", clients=["confluent-kafka"], apis=["consume"], max_records=500)
+    assert own.scenario is not None
+    assert own.scenario.consumer.batch.max_records == 5000
+
+
 def test_what_a_client_has_not_is_a_refusal_in_words() -> None:
     found = planned("known-bugs/K5_short_poll", clients=["kafka-python", "confluent-kafka"])
     assert [cell.refusal for cell in found] == [None, "its consumer.settings are those of kafka-python"]

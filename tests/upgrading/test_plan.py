@@ -55,6 +55,7 @@ def test_chosen_ones_are_those_of_the_library() -> None:
     assert names("kafka-python", "K1_iterator_close", "ssl_iter", "ssl_*") == [
         "known-bugs/K1_iterator_close",
         "ssl_iter",
+        "ssl_iter_latency",
         "ssl_iter_speed",
         "ssl_poll",
         "ssl_poll_speed",

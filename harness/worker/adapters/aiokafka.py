@@ -4,13 +4,13 @@ from __future__ import absolute_import
 
 import asyncio
 import itertools
-import ssl
 from operator import attrgetter
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
+from adapters import connecting
 from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, with_assignors
 
 # Certainly not written, by the names of the exceptions.
@@ -22,15 +22,6 @@ OPEN_COMMITS_S = 1
 
 def versions():
     return {"client_version": aiokafka.__version__}
-
-
-def connection_settings(connection):
-    settings = {"bootstrap_servers": connection["bootstrap"]}
-    if connection["security"] == "mutual_tls":
-        context = ssl.create_default_context(cafile=connection["ca"])
-        context.load_cert_chain(connection["cert"], connection["key"])
-        settings.update(security_protocol="SSL", ssl_context=context)
-    return settings
 
 
 def given_settings(settings):
@@ -62,7 +53,7 @@ class Consumer(ConsumerParts):
         asyncio.set_event_loop(self.loop)
         self._started = False
         self._open_commits = set()
-        settings = connection_settings(config["connection"])
+        settings = connecting.aiokafka(config["connection"])
         settings["group_id"] = self.group
         if self.group is None:
             settings.update(enable_auto_commit=False, auto_offset_reset="earliest")
@@ -241,7 +232,7 @@ class Producer(ProducerParts):
         super().__init__(config)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
-        settings = connection_settings(config["connection"])
+        settings = connecting.aiokafka(config["connection"])
         settings.update(given_settings(config["settings"]))
         self.idempotent = bool(settings.get("enable_idempotence", False))
         self._producer = self.loop.run_until_complete(self._make(settings))

@@ -6,6 +6,7 @@ from functools import partial
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from adapters import connecting
 from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings
 from kafka_worker.clock import now_ns
 
@@ -32,21 +33,6 @@ def versions():
     return {"client_version": confluent_kafka.version()[0], "librdkafka": confluent_kafka.libversion()[0]}
 
 
-def connection_settings(connection):
-    settings = {"bootstrap.servers": connection["bootstrap"]}
-    if connection["security"] == "mutual_tls":
-        settings.update(
-            {
-                "security.protocol": "SSL",
-                "ssl.ca.location": connection["ca"],
-                "ssl.certificate.location": connection["cert"],
-                "ssl.key.location": connection["key"],
-                "ssl.endpoint.identification.algorithm": "https",
-            }
-        )
-    return settings
-
-
 class Consumer(ConsumerParts):
     fields = Fields(Message.key, Message.offset, Message.partition, Message.value)
 
@@ -56,9 +42,10 @@ class Consumer(ConsumerParts):
             self.api, self.max_records = "consume", READER_RECORDS
         self.shape = "messages" if self.api == "poll" else "batch"
         self.call = self.api
-        settings = connection_settings(config["connection"])
-        # librdkafka demands the name of a group even of a consumer that belongs to none.
-        settings["group.id"] = self.group or "harness-%s" % config["worker"]
+        settings = connecting.librdkafka(config["connection"])
+        # librdkafka demands the name of a group even of a consumer that belongs to none. Who may use this topic's name
+        # may use names that begin with it.
+        settings["group.id"] = self.group or "%s-%s" % (self.topic, config["worker"])
         if self.group is None:
             settings.update({"enable.auto.commit": False, "auto.offset.reset": "earliest"})
         if self.reads_log:
@@ -233,14 +220,14 @@ class Producer(ProducerParts):
 
     def __init__(self, config):
         super().__init__(config)
-        settings = connection_settings(config["connection"])
+        settings = connecting.librdkafka(config["connection"])
         settings.update(config["settings"])
         transactions = config["produce"].get("transactions")
         self.transactional = transactions is not None
         if self.transactional:
             self.chunk = transactions["messages"]
             self._abort_every = transactions.get("abort_every") or 0
-            settings["transactional.id"] = "harness-%d-%s" % (config["run_id"], config["worker"])
+            settings["transactional.id"] = "%s-%d-%s" % (self.topic, config["run_id"], config["worker"])
         self._name, self._begun = config["worker"], 0
         self.effective = dict(plain_settings(settings), librdkafka=confluent_kafka.libversion()[0])
         self.idempotent = str(settings.get("enable.idempotence", False)).lower() == "true"

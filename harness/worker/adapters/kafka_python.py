@@ -8,6 +8,7 @@ import kafka
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from adapters import connecting
 from adapters.parts import ConsumerParts, Fields, ProducerParts, error_text, plain_settings, with_assignors
 
 # Certainly not written, by the names of the exceptions (releases have moved them about).
@@ -17,19 +18,6 @@ FLUSH_POLL_S = 0.02
 
 def versions():
     return {"client_version": kafka.__version__}
-
-
-def connection_settings(connection):
-    settings = {"bootstrap_servers": connection["bootstrap"]}
-    if connection["security"] == "mutual_tls":
-        settings.update(
-            security_protocol="SSL",
-            ssl_check_hostname=True,
-            ssl_cafile=connection["ca"],
-            ssl_certfile=connection["cert"],
-            ssl_keyfile=connection["key"],
-        )
-    return settings
 
 
 def given_settings(settings):
@@ -47,7 +35,7 @@ class Consumer(ConsumerParts):
         self.shape = "messages" if self.api == "iterator" else "batch"
         self.waits_for_ever = self.api == "iterator"
         self.call = self.api
-        settings = connection_settings(config["connection"])
+        settings = connecting.kafka_python(config["connection"])
         settings["group_id"] = self.group
         if self.group is None:
             settings.update(enable_auto_commit=False, auto_offset_reset="earliest")
@@ -214,7 +202,7 @@ class Producer(ProducerParts):
 
     def __init__(self, config):
         super().__init__(config)
-        settings = connection_settings(config["connection"])
+        settings = connecting.kafka_python(config["connection"])
         settings.update(given_settings(config["settings"]))
         self._producer = KafkaProducer(**settings)
         self.effective = plain_settings(self._producer.config)

@@ -7,7 +7,7 @@ higher. `end` must be called in any case.
 """
 
 from itertools import chain, islice, tee
-from operator import length_hint
+from operator import itemgetter, length_hint
 
 from kafka_worker.clock import now_ns
 from kafka_worker.consuming import LossConsumption, ThroughputConsumption
@@ -113,11 +113,15 @@ class OpenBlock(Block):
         super().begin()
         self._rows = self.consumption.recorder.open(self.room, self.t_ns)
 
+    def stamped(self, rows):
+        """The same rows; each is asked for when its message was handed over."""
+        return rows
+
     def read(self, mine, kept):
         key_of, value_of, rows = self._key_of, self._value_of, iter(self._rows)
         joined, known = self._joined, self.consumption.joined
         try:
-            for message, row in zip(mine, rows):
+            for message, row in zip(mine, self.stamped(rows)):
                 if joined() is not known and self.consumption.has_rejoined():
                     self._late = message
                     break
@@ -162,6 +166,29 @@ class OpenBlock(Block):
             self.consumption.batch([self._late], None)
 
 
+class TimedBlock(OpenBlock):
+    """Loss, and when each message was handed over, in a frame behind the block's own."""
+
+    def __init__(self, consumption):
+        super().__init__(consumption)
+        self._times = []
+
+    def stamped(self, rows):
+        # A generator would cost as much again as the clock.
+        return map(itemgetter(0), zip(rows, map(self._times.append, iter(now_ns, None))))
+
+    def push(self, message):
+        self._times.append(now_ns())
+        return super().push(message)
+
+    def record(self, done_ns):
+        rows = super().record(done_ns)
+        if rows:
+            # The first message came before the block began, which may have asked the client what it owns.
+            self.consumption.recorder.times([self.t_ns] + self._times[1:rows])
+        return rows
+
+
 def is_key(key):
     """Whether a row of the open frame can hold it."""
     return key is not None and len(key) <= KEY_BYTES
@@ -170,7 +197,7 @@ def is_key(key):
 def block_of(consumption):
     """The class for a consumption's mode."""
     if isinstance(consumption, LossConsumption):
-        return OpenBlock
+        return TimedBlock if consumption.timed else OpenBlock
     if isinstance(consumption, ThroughputConsumption):
         return KeysBlock
     return Block

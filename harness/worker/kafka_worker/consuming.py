@@ -17,6 +17,7 @@ from kafka_worker.clock import now_ns
 from kafka_worker.ends import Ends
 from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
 from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG_RUNS, OPEN_ROWS
+from kafka_worker.wire import traffic
 
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
@@ -41,6 +42,7 @@ class Consumption:
         self.client = client
         self.worker = config["worker"]
         self.stop_after = config.get("stop_after")
+        self.timed = bool(config.get("timed"))  # whether the time of each message is of interest
         self._alone = not config.get("thread")
         self.ends = Ends(config.get("end_offsets"))
         self.deliveries = 0
@@ -145,6 +147,7 @@ class Consumption:
                 steady_count=self.deliveries - count,
                 steady_cpu_s=self._cpu_last - cpu_s,
                 steady_wall_s=(self.last_ns - t_ns) / 1e9,
+                wire=traffic(),
             )
         return figures
 

@@ -11,6 +11,8 @@ import select
 import signal
 import threading
 
+from kafka_worker.hiding import without_secrets
+
 EXIT_HARNESS_GONE = 70
 NAG_INTERVAL_S = 0.05
 STAND_S = 15
@@ -56,7 +58,7 @@ class Control:
 
     def send(self, line):
         """One JSON object, up to `ended`. A harness that no longer listens is gone: nothing is left to work for."""
-        data = (json.dumps(line, default=str) + "\n").encode()
+        data = (json.dumps(without_secrets(line), default=str) + "\n").encode()
         with self._lock:
             if self._over:
                 return

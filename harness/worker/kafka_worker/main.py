@@ -16,6 +16,7 @@ from kafka_worker.attentive import attentive
 from kafka_worker.clock import now_ns
 from kafka_worker.consuming import consumption_of
 from kafka_worker.control import EXIT_HARNESS_GONE, Control, Interrupter, StopLoop, stop_on_signals
+from kafka_worker.hiding import keep_secret
 from kafka_worker.loops import run_loop
 from kafka_worker.payload import Payload
 from kafka_worker.producing import Production
@@ -48,6 +49,7 @@ def serve(control):
     config = control.read_config()
     if config is None:
         return EXIT_HARNESS_GONE
+    keep_secret(config["connection"])
     control.listen()
     try:
         adapter = adapters.load(config["client"])

@@ -42,13 +42,16 @@ class Payload:
         return self.pool[seq % len(self.pool)]
 
     def keys(self, producer, partitions, first, count, intended_ns):
-        """The keys of `count` messages of one producer, joined; message i goes to i mod partitions."""
+        """The keys of `count` messages of one producer, joined; message i goes to i mod partitions.
+
+        intended_ns: when they were due, one time for all, or an array("Q") with one for each.
+        """
         columns = array(U64, bytes(KEY_BYTES * count))
         base = self.run_id | producer << 32
         names = [base | (number % partitions) << 48 for number in range(first, first + partitions)]
         columns[0::3] = array(U64, (names * (count // partitions + 1))[:count])
         columns[1::3] = array(U64, [number // partitions for number in range(first, first + count)])
-        columns[2::3] = array(U64, [intended_ns]) * count
+        columns[2::3] = intended_ns if isinstance(intended_ns, array) else array(U64, [intended_ns]) * count
         return columns.tobytes()
 
     def wrong_rows(self, keys, values, runs=None):

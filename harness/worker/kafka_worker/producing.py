@@ -15,6 +15,7 @@ import time
 from array import array
 
 from kafka_worker.clock import now_ns
+from kafka_worker.pacing import Schedule
 from kafka_worker.payload import split_keys
 from kafka_worker.recorder import ACK, NACK, SEND, UNKNOWN
 
@@ -34,7 +35,8 @@ class Production:
 
     compacted: (first seq, last seq) that are written a second time, under the same keys, before the last message of
     each partition. That one comes after a rest, so that all before it is in segments that the broker may compact.
-    rate: messages a second at most, or None. Who was held up does not hurry to make up for it.
+    rate: messages a second at most, or None. Who was held up does not hurry to make up for it, but `on_schedule`: then
+    every message has its own time at which it is due, whatever was held up before it.
     """
 
     def __init__(self, config, control, recorder, payload, client):
@@ -47,6 +49,7 @@ class Production:
         self.partitions = config["partitions"]
         self.compacted = config["produce"].get("compacted")
         self.rate = config["produce"].get("rate")
+        self.on_schedule = config["produce"].get("on_schedule", False)
         self.chunk = client.chunk if self.rate is None else min(client.chunk, max(1, self.rate // PIECES_A_SECOND))
         self.sent = self.acked = self.nacked = self.unknown = 0
         self._answered = bytearray(self.messages)
@@ -55,7 +58,9 @@ class Production:
 
     def run(self):
         """Send everything and wait for the answers, in bounds. Returns why it ended."""
-        if self.compacted is None:
+        if self.on_schedule:
+            why = self._send_on_schedule(Schedule(self.rate, now_ns()))
+        elif self.compacted is None:
             why = self._send(0, self.messages)
         else:
             first, last = self.compacted
@@ -83,6 +88,20 @@ class Production:
             self._take_answers()
         return "done"
 
+    def _send_on_schedule(self, schedule):
+        """Send every message when it is due, or as soon as the client takes it. Returns why it ended."""
+        first = 0
+        while first < self.messages:
+            if self.control.stopping:
+                return "stop"
+            last = min(self.messages, schedule.due_by(now_ns()), first + self.chunk)
+            if last > first:
+                self._send_chunk(first, last - first, schedule.times(first, last - first))
+                first = last
+            self._take_answers()
+            self.client.rest(max(0, schedule.due_ns(first) - now_ns()) / 1e9)
+        return "done"
+
     def finish(self):
         """Close the client; what has no answer by then is unknown."""
         try:
@@ -107,12 +126,14 @@ class Production:
             "rss_max_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
 
-    def _send_chunk(self, first, count):
+    def _send_chunk(self, first, count, intended_ns=None):
+        """intended_ns: an array("Q") of when each message was due; None: now."""
         self.client.prepare()
         self._write_events()
         t_ns = now_ns()
-        # The time is in the key, and compaction goes by keys: what is written twice has one time.
-        intended_ns = t_ns if self.compacted is None or self._first_ns is None else self._first_ns
+        if intended_ns is None:
+            # The time is in the key, and compaction goes by keys: what is written twice has one time.
+            intended_ns = t_ns if self.compacted is None or self._first_ns is None else self._first_ns
         keys = self.payload.keys(self.number, self.partitions, first, count, intended_ns)
         numbers = range(first, first + count)
         partitions = [number % self.partitions for number in numbers]

@@ -18,6 +18,7 @@ from itertools import accumulate, count, groupby
 from operator import sub
 
 from kafka_worker.clock import now_ns
+from kafka_worker.hiding import without_secrets
 from kafka_worker.payload import KEY_BYTES
 
 MAGIC = b"KHARNESS"
@@ -27,7 +28,7 @@ OPEN_AT = 4096
 HEADER_BYTES = 3 * 4096
 SEGMENT_BYTES = 4 << 20
 ROW_BYTES = KEY_BYTES + 8 + 4
-EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS = range(1, 11)
+EVENT, DELIVER, DELIVER_KEYS, SEND, ACK, NACK, UNKNOWN, LOG, CORRUPT, LOG_RUNS, TIMES = range(1, 12)
 OPEN = 1
 
 FILE_HEADER = struct.Struct("<8sIIQII")
@@ -96,7 +97,7 @@ class Recorder:
         self._live[2] += 1
 
     def event(self, data, t_ns=None):
-        text = json.dumps(data, default=str).encode()
+        text = json.dumps(without_secrets(data), default=str).encode()
         if len(text) > self._segment_bytes // 2:
             text = json.dumps({"type": data["type"], "error": "event too large to be recorded"}).encode()
         t_ns = t_ns or now_ns()
@@ -145,6 +146,11 @@ class Recorder:
         for first in range(0, rows, self.max_rows):
             part = keys[first * KEY_BYTES : min(rows, first + self.max_rows) * KEY_BYTES]
             self._frame(kind, len(part) // KEY_BYTES, len(part) // KEY_BYTES, [part], t_ns, done_ns)
+
+    def times(self, times):
+        """When each message of the frame before was handed over."""
+        count = len(times)
+        self._frame(TIMES, count, count, [array("Q", times).tobytes()], times[0], times[-1])
 
     def open(self, capacity, t_ns):
         """The rows of the open frame, empty, to be filled from the first on: `rows[0].raw = key`.

@@ -19,7 +19,7 @@ from harness import stages
 from harness.broker.admin import Admin
 from harness.broker.base import Broker as RunningBroker
 from harness.broker.base import open_broker
-from harness.broker.external import External, administrator
+from harness.broker.external import External, ExternalBroker, administrator
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
@@ -100,6 +100,8 @@ class Bed:
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
+        if self.external is not None:
+            self.external.adapted(scenario)  # Refuses clients that cannot log in there.
         own = [(name, member.client) for name, member in (scenario.members or {}).items()]
         key = (scenario.client, scenario.producer.client, scenario.security, *own)
         with self._lock:
@@ -116,10 +118,13 @@ class Bed:
 
     def begin(self, scenario: Scenario, name: str) -> RunDir:
         """The folder of a new run, with what was known before it."""
+        broker = self.running(scenario)
+        if isinstance(broker, ExternalBroker):
+            broker.refuse(scenario)
         run = RunDir.create(self.results, name)
         write_text(run.path / "scenario.yaml", dump(scenario))
         run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next(run))
-        run.meta["broker"] = described(self.running(scenario))
+        run.meta["broker"] = described(broker)
         return run
 
     def fill(

@@ -17,6 +17,7 @@ from harness.cli_broker import broker
 from harness.cli_clean import clean
 from harness.cli_external import external_options, taken
 from harness.cli_matrix import matrix, settings
+from harness.cli_measure import measure
 from harness.cli_shrink import shrink
 from harness.cli_upgrade import upgrade
 from harness.errors import (
@@ -241,13 +242,22 @@ def export(target: Path, out: Path | None) -> int:
 
 @main_group.command()
 @click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
-def report(target: Path) -> int:
+@click.option("--index", is_flag=True, help="RUN is a folder of runs: write index.html over them instead.")
+def report(target: Path, index: bool) -> int:
     """Write a run's reports again, from its files.
 
     For a run that died before its report, or after an upgrade of the harness.
+    With --index it writes a page that lists all runs, matrices, bisects and
+    upgrades in a folder, to be filtered, each leading to its own report.
 
     Example: harness report results/20260101T120000Z-ssl_iter-1a2b
     """
+    if index:
+        from harness.report.index import write_index
+
+        click.echo(write_index(target))
+        return EXIT_PASS
+
     from harness import outcome
     from harness.rundir import RunDir
 
@@ -365,7 +375,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade, broker, shrink, clean):
+for command in (matrix, settings, bisect, upgrade, measure, broker, shrink, clean):
     main_group.add_command(command)
 
 

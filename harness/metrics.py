@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import History
+from harness.lag import lag
 from harness.rebalances import group_costs
 
 BINS = 300
@@ -24,8 +25,8 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
     scenario = meta.get("scenario_settings", {})
     size_bytes = scenario.get("size_bytes")
     live = scenario.get("consume") == "while_produced"
-    one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") and not live else None
-    speed = _speed(one, size_bytes) if one else {}
+    one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") else None
+    speed = _speed(one, size_bytes) if one and not live else {}
     made = _speed(producers[0]["ended"], size_bytes) if producers and producers[0].get("ended") else {}
     several = "speed is not measured in a run with restarts or several members: use a speed scenario"
     paced = "speed is not measured at a fixed rate: latency is"
@@ -114,11 +115,14 @@ def _worst_stall_s(history: History) -> float | None:
 
 
 def _timeline(history: History) -> dict[str, Any]:
-    """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on."""
+    """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on.
+
+    lag: at the end of each bin; empty where it is not known.
+    """
     streams = {"delivered": history.delivered_at, "produced": history.acked_at}
     times = [until for arrivals in streams.values() for _, until, _ in arrivals]
     if not times:
-        return {"t_s": [], "delivered": [], "produced": []}
+        return {"t_s": [], "delivered": [], "produced": [], "lag": []}
     began = history.began
     length_s = max((max(times) - began) / 1e9, 1e-3)
     width_s = max(length_s / BINS, 0.05)
@@ -127,7 +131,7 @@ def _timeline(history: History) -> dict[str, Any]:
         name: [round(rate, 1) for rate in (_per_bin(arrivals, began, edges) / width_s).tolist()]
         for name, arrivals in streams.items()
     }
-    return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates}
+    return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates, "lag": lag(history, edges[1:])}
 
 
 def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,6 +57,8 @@ OWN_SETTINGS: Mapping[str, str] = {
         "a file runs no code that it names",
     ),
 }
+SECRETS = ("password", "sasl", "secret", "token", "ssl_key_pem", "ssl_context")
+"""In the names of settings that log a client in."""
 
 
 def conflicts(get: Lookup) -> list[Finding]:
@@ -191,6 +193,9 @@ def _settings(get: Lookup) -> Iterator[Finding]:
             plain = name.replace(".", "_")
             if plain in OWN_SETTINGS:
                 yield Finding(path, f"not a scenario's to set: {OWN_SETTINGS[plain]}")
+            elif any(word in plain for word in SECRETS):
+                what = "not a scenario's to set: what a scenario says is kept with its results; see --properties"
+                yield Finding(path, what)
             elif not _is_setting(value):
                 yield Finding(path, "expected text, a number, true, false, null, or a list of them")
 

@@ -105,6 +105,10 @@ WRONG = {
     "consumer: {settings: {group.id: x}}": (
         "6:23: consumer.settings.group.id: not a scenario's to set: the harness names a new group for each run"
     ),
+    "consumer: {settings: {sasl.password: x}}": (
+        "6:23: consumer.settings.sasl.password: not a scenario's to set: what a scenario says is kept with its "
+        "results; see --properties"
+    ),
     "producer: {settings: {bootstrap_servers: x}}": (
         "6:23: producer.settings.bootstrap_servers: not a scenario's to set: "
         "the harness connects the clients; see broker.backend"

@@ -31,13 +31,19 @@ LIMIT_S = 600
 
 @dataclass(frozen=True)
 class Way:
-    """A client's call, over a kind of connection. batch: messages a call; None: as the library does."""
+    """A client's call, over a kind of connection. batch: messages a call; None: as the library does.
+
+    wasted: a share of its own CPU time that the worker burns beside it, to see that this is found; planted: what the
+    planted client does on purpose.
+    """
 
     env: ClientEnv
     api: str
     security: str
     batch: int | None = None
     settings: dict[str, Any] | None = None
+    wasted: float = 0.0
+    planted: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Course:
         self.scenario = scenario
         self.folder = folder
         self.progress = progress
+        self.topic = TOPIC
+        self.limit_s: float = LIMIT_S
         self._number = itertools.count(1)
         self._run_id = int.from_bytes(os.urandom(4), "little") or 1
         self._stack = contextlib.ExitStack()
@@ -94,6 +102,12 @@ class Course:
             "cpu_s_per_million": ended["cpu_s"] * 1e6 / scenario.messages,
         }
 
+    def turn_to(self, topic: str, messages: int, security: str) -> None:
+        """Write another topic of so many messages, to be read from now on."""
+        self.scenario = self.scenario.model_copy(update={"messages": messages})
+        self.write(security, topic)
+        self.topic = topic
+
     def read(self, way: Way) -> Reading:
         """Let a fresh process read the topic from its beginning to its end."""
         scenario = self.scenario
@@ -104,13 +118,15 @@ class Course:
             way.env,
             way.security,
             role="consume",
-            topic=TOPIC,
+            topic=self.topic,
             api=way.api,
             group=group,
             settings=settings,
             batch={"max_records": way.batch, "timeout_ms": scenario.consumer.batch.timeout_ms},
             end_offsets={str(partition): share for partition, share in self.ends().items()},
             ready_made=True,
+            wasted=way.wasted,
+            planted=way.planted,
         )
         counts = self._counts(history)
         history.unlink()
@@ -150,7 +166,7 @@ class Course:
             **given,
         }
         worker = self.pool.start(env.python, config, log=log)
-        end = worker.wait(LIMIT_S) or worker.stop()
+        end = worker.wait(self.limit_s) or worker.stop()
         if end.status != "ended" or end.error or end.ended is None:
             raise HarnessError("worker-failed", end.describe(), f"Its log is {end.log}.")
         log.unlink()

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.clients.envs import prepare
+from harness.clients.spec import ClientSpec
 from harness.errors import HarnessError
 from harness.gating.limits import WORDS, Limit, limits
 from harness.gating.statistics import FAIL, PASS, STAGES, UNKNOWN, Bound, bound, decide, drifts, none_in
@@ -26,18 +28,23 @@ STEADY_S = 1.0
 """A reading is to take about so long."""
 PATIENCE_S = 60
 """One reading may take so long, whatever the gate may."""
+BROKEN = {"corrupt": "messages with a wrong value were", "strange": "messages that nobody sent were"}
 SIDES = ("baseline", "candidate")
 
 
 @dataclass
 class Side:
-    """A client, and its readings, of both sides in the order in which they were made."""
+    """A client, and its readings, of both sides in the order in which they were made.
+
+    first: the ones before, which showed how fast it is. Their speed counts for nothing; what they lost was lost.
+    """
 
     client: str
     readings: list[dict[str, Any]] = field(default_factory=list)
+    first: list[dict[str, Any]] = field(default_factory=list)
 
-    def total(self, name: str) -> int:
-        return sum(int(reading[name]) for reading in self.readings)
+    def total(self, *names: str) -> int:
+        return sum(int(reading.get(name) or 0) for reading in self.first + self.readings for name in names)
 
 
 @dataclass
@@ -102,9 +109,14 @@ class Cell:
         return self.candidate.total("lost")
 
     @property
+    def broken(self) -> bool:
+        """Whether the candidate lost more than is allowed, or handed over what nobody sent: proof, whatever else is."""
+        return self.lost > self.scenario.gate.loss or bool(self.candidate.total("corrupt", "strange"))
+
+    @property
     def verdict(self) -> str:
-        """FAIL > UNKNOWN > PASS; a message that was lost is proof, whatever else was not measured."""
-        if self.lost > self.scenario.gate.loss:
+        """FAIL > UNKNOWN > PASS."""
+        if self.broken:
             return FAIL
         if self.error is not None or self.candidate.total("repeated") or not self.candidate.total("messages"):
             return UNKNOWN
@@ -121,6 +133,9 @@ class Cell:
             said.append(f"none lost in {read:,}: the true share is below {none_in(read):.1g}, with 95 % certainty")
         if self.baseline.total("lost"):
             said.append(f"the baseline, {self.baseline.client}, lost {self.baseline.total('lost'):,}")
+        for name, words in BROKEN.items():
+            if count := self.candidate.total(name):
+                said.append(f"{count:,} {words} handed over by {self.candidate.client}")
         if repeated:
             said.append(f"{repeated:,} were handed over twice; `harness run` can tell whether they may")
         if self.error is not None:
@@ -159,30 +174,42 @@ def measure(
     try:
         with Course(cell.scenario, folder, progress) as course:
             course.limit_s = max(PATIENCE_S, limit_s)
-            cell.messages = _settle(course, ways, progress)
-            for number in range(STAGES[-1]):
+            cell.messages = _settle(cell, course, ways, progress)
+            settled = time.monotonic()
+            for number in range(0 if cell.broken else STAGES[-1]):
                 _pair(cell, course, ways, number)
                 after()
-                took_s = time.monotonic() - began
+                now = time.monotonic()
+                took_s, next_s = now - began, (now - settled) / (number + 1)
                 progress.update(
                     "gate", number + 1, STAGES[-1], f"{cell.scenario.name}: {took_s:.0f} s of {limit_s:.0f}"
                 )
-                if _over(cell, number + 1) or took_s * (number + 2) / (number + 1) > limit_s:
+                if _over(cell, number + 1) or took_s + next_s > limit_s:
                     break
     except HarnessError as error:
         cell.error = f"[{error.slug}] {error.what}"
     cell.seconds = time.monotonic() - began
 
 
-def _settle(course: Course, ways: tuple[Way, Way], progress: Progress) -> int:
-    """Write as many messages as make a reading of the right length; both sides have read once then, uncounted."""
+def _settle(cell: Cell, course: Course, ways: tuple[Way, Way], progress: Progress) -> int:
+    """Write as many messages as make a reading of the right length; a client of another family makes sure of them.
+
+    Both sides have read once then, and what they delivered counts.
+    """
     asked, security = course.scenario.messages, ways[0].security
+    reader = prepare(ClientSpec(ways[1].env.spec.client.reader).pinned(), progress=progress.say, security=security)
     course.turn_to("calibration", min(asked, CALIBRATION), security)
-    rate, _ = (course.read(way).throughput_msgs_per_s for way in ways)
+    course.check(reader, security)
+    for (_, side), way in zip(cell.sides(), ways, strict=True):
+        side.first.append(asdict(course.read(way)))
+    if cell.broken:
+        return course.scenario.messages
+    rate = cell.baseline.first[0]["throughput_msgs_per_s"]
     wanted = min(asked, max(CALIBRATION, int(rate * STEADY_S)))
     if wanted > course.scenario.messages:
         progress.say(f"{rate:,.0f} messages a second: writing {wanted:,}")
         course.turn_to("measured", wanted, security)
+        course.check(reader, security)
     return course.scenario.messages
 
 
@@ -193,7 +220,7 @@ def _pair(cell: Cell, course: Course, ways: tuple[Way, Way], number: int) -> Non
 
 
 def _over(cell: Cell, pairs: int) -> bool:
-    if cell.lost > cell.scenario.gate.loss:
+    if cell.broken:
         return True
     return pairs in STAGES and all(one.verdict != UNKNOWN for one in cell.judged())
 

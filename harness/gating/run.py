@@ -23,6 +23,7 @@ from harness.gating.limits import FIGURES
 from harness.gating.machine import Machine, machine
 from harness.measuring.course import Way
 from harness.measuring.rounds import calls, refuse
+from harness.members import planted
 from harness.report.progress import Progress
 from harness.rundir import disk_error, new_path, write_json
 from harness.scenario import Scenario
@@ -80,7 +81,10 @@ def gate(
     """Measure both sides of every scenario; all files are written after each. Raises HarnessError before the first."""
     sides = str(parse_spec(baseline).pinned()), str(parse_spec(candidate).pinned())
     for scenario in scenarios:
-        refuse(scenario)
+        refuse(scenario.model_copy(update={"planted": None}))
+        if "planted" in (parse_spec(side).library for side in sides) and scenario.planted is None:
+            what = f"{scenario.name} does not say what the client `planted` is to do"
+            raise UsageError("gate-usage", what, "Take one of scenarios/planted/, or another client.")
     path = new_path(results, "gate")
     try:
         path.mkdir(parents=True)
@@ -130,7 +134,8 @@ def way(scenario: Scenario, text: str, progress: Progress, *, wasted: float = 0.
     env = prepare(spec, progress=progress.say, security=scenario.security)
     own = parse_spec(scenario.client).client.adapter == spec.client.adapter
     settings = scenario.consumer.settings if own else {}
-    return Way(env, api, scenario.security, scenario.consumer.batch.max_records, settings, wasted)
+    deeds = planted(scenario.planted, scenario.seed) if spec.library == "planted" else None
+    return Way(env, api, scenario.security, scenario.consumer.batch.max_records, settings, wasted, deeds)
 
 
 def alone(scenario: Scenario, client: str, progress: Progress) -> dict[str, Any]:

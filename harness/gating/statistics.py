@@ -59,8 +59,11 @@ def t_995(degrees: int) -> float:
 
 
 def decide(found: Bound | None, tolerance: float) -> str:
-    """FAIL: certainly more than the tolerance (0.1: a tenth more); PASS: certainly not more; else UNKNOWN."""
-    if found is None:
+    """FAIL: certainly more than the tolerance (0.1: a tenth more); PASS: certainly not more; else UNKNOWN.
+
+    Before the first stage nothing is decided: of two or three pairs that happen to be alike the spread says nothing.
+    """
+    if found is None or found.pairs < STAGES[0]:
         return UNKNOWN
     if found.low > 1 + tolerance:
         return FAIL

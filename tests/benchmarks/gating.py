@@ -1,146 +1,137 @@
-"""How often a gate is right: a client beside itself, and beside one that is slower by a known share.
+"""Whether the gate can be trusted: the same client against itself, and planted slowdowns that it has to find.
 
-Run by hand: `python tests/benchmarks/gating.py FILE [--only NAME] [--times N] [--load]`. Each trial is a gate of its
-own, with a broker of its own. Every one is kept in FILE, a line each, so the same command goes on where it was stopped;
-the table is of all that is there. `--load` keeps a core busy meanwhile: then nothing may be called slower that is not, and
-"cannot tell" is right. Exit status 1: more false alarms, or fewer slowdowns found, than are allowed.
+    python tests/benchmarks/gating.py FOLDER [--case NAME] [--load] [--count N]
+
+Each gate is a process of its own, `harness gate`, as CI would start it. FOLDER keeps every gate's JSON, so an
+interrupted campaign goes on, and the table is printed of all that is there. --load: a second job keeps one core busy
+meanwhile, and now and then both.
 """
 
 import argparse
+import contextlib
 import json
+import multiprocessing
+import random
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from harness.gating.run import Wish, gate
-from harness.proc import answer_signals
-from harness.report.progress import Silent
-from harness.scenario import load
-
-KAFKA_PYTHON = "kafka-python==3.0.12"
-CONFLUENT = "confluent-kafka==2.16.1"
+from typing import Any
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One gate, to be repeated: what, how long at most, and how often (of how many) it has to say what."""
+class Case:
+    """So many gates of one kind. most_slower, least_slower: how many of them may, and must, say FAIL."""
 
+    name: str
+    count: int
     scenario: str
     baseline: str
     candidate: str
-    times: int
-    wasted: float = 0.0
-    minutes: float = 3.0
-    tolerance: float | None = None
-    found: int = 0  # at least so many FAIL
-    alarms: int | None = None  # at most so many FAIL; None: as many as there are
+    options: tuple[str, ...] = ()
+    most_slower: int | None = None
+    least_slower: int = 0
 
 
-TRIALS = {
-    "itself": Trial("ssl_confluent_batch_speed", CONFLUENT, CONFLUENT, 40, alarms=1),
-    "itself, kafka-python": Trial("ssl_poll_speed", KAFKA_PYTHON, KAFKA_PYTHON, 10, alarms=0),
-    "25 % slower": Trial("ssl_confluent_batch_speed", CONFLUENT, CONFLUENT, 20, wasted=0.25, found=19),
-    "10 % slower, 3 % allowed": Trial(
-        "ssl_confluent_batch_speed", CONFLUENT, CONFLUENT, 10, wasted=0.1, minutes=15, tolerance=0.03, found=8
+CONFLUENT = "confluent-kafka==2.16.1"
+CASES = (
+    Case("A/A", 40, "ssl_confluent_batch_speed", CONFLUENT, CONFLUENT, most_slower=1),
+    Case("+25 %", 20, "ssl_confluent_batch_speed", CONFLUENT, CONFLUENT, ("--plant", "25%"), least_slower=19),
+    Case(
+        "+10 %", 10, "ssl_confluent_batch_speed", CONFLUENT, CONFLUENT,
+        ("--plant", "10%", "--tolerance", "3%", "--limit-minutes", "15"), least_slower=8,
     ),
-    "2.0.2 to 3.0.12": Trial("ssl_poll_speed", "kafka-python==2.0.2", KAFKA_PYTHON, 3, found=3),
-    "2.0.2 to 3.0.12 with crc32c": Trial("ssl_poll_speed", "kafka-python==2.0.2", "kafka-python[crc32c]==3.0.12", 3),
-}
-HEAD = (
-    f"{'trial':28} {'load':4} {'of':>3} {'FAIL':>4} {'UNKNOWN':>7} {'PASS':>4} {'CPU ratios':>15} {'pairs':>7} {'s':>4}"
-)
-
-
-@contextmanager
-def loaded(wanted: bool) -> Iterator[None]:
-    """A second job, which keeps one core busy."""
-    busy = subprocess.Popen([sys.executable, "-c", "while True: sum(range(10**5))"]) if wanted else None
-    try:
-        yield
-    finally:
-        if busy is not None:
-            busy.kill()
-            busy.wait()
-
-
-def run(name: str, trial: Trial, load_too: bool) -> dict[str, object]:
-    """One gate; its files are not kept."""
-    wish = Wish(trial.tolerance, trial.minutes * 60, trial.wasted)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="harness-gating-") as results, loaded(load_too):
-        report = gate(
-            [load(trial.scenario, {})], trial.baseline, trial.candidate,
-            wish=wish, results=Path(results), progress=Silent(),
-        )  # fmt: skip
-    cell = report.cells[0]
-    found = cell.judged()[0].found
-    return {
-        "trial": name,
-        "load": load_too,
-        "verdict": report.verdict,
-        "ratio": found and found.ratio,
-        "pairs": found and found.pairs,
-        "messages": cell.messages,
-        "seconds": round(time.monotonic() - began, 1),
-        "why": cell.reasons(),
-    }
-
-
-def row(name: str, told: list[dict[str, object]], load_too: bool) -> str:
-    said = Counter(str(one["verdict"]) for one in told)
-    ratios = sorted(float(str(one["ratio"])) for one in told if one["ratio"])
-    spread = f"{ratios[0]:.3f} … {ratios[-1]:.3f}" if ratios else "–"
-    pairs = sorted(int(str(one["pairs"] or 0)) for one in told)
-    counts = f"{len(told):>3} {said['FAIL']:>4} {said['UNKNOWN']:>7} {said['PASS']:>4}"
-    longest = max(float(str(one["seconds"])) for one in told)
-    return (
-        f"{name:28} {'yes' if load_too else 'no':4} {counts} {spread:>15} {f'{pairs[0]}–{pairs[-1]}':>7} {longest:4.0f}"
-    )
-
-
-def right(trial: Trial, told: list[dict[str, object]], load_too: bool) -> bool:
-    """As the trial wants it, of all its times. Under load a slowdown need not be found, but must not pass."""
-    said = Counter(str(one["verdict"]) for one in told)
-    if trial.alarms is not None:
-        return said["FAIL"] <= (0 if load_too else trial.alarms)
-    missed = said["PASS"] if load_too else len(told) - said["FAIL"]
-    return not trial.found or missed <= trial.times - trial.found
+    Case("A/A kafka-python", 10, "ssl_poll_speed", "kafka-python==2.0.2", "kafka-python==2.0.2", most_slower=1),
+    Case("2.0.2 → 3.0.12", 1, "ssl_poll_speed", "kafka-python==2.0.2", "kafka-python==3.0.12"),
+    Case("2.0.2 → 3.0.12 crc32c", 1, "ssl_poll_speed", "kafka-python==2.0.2", "kafka-python[crc32c]==3.0.12"),
+)  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="keeps every trial, a line of JSON each")
-    parser.add_argument("--only", default="", help="trials whose name begins with this")
-    parser.add_argument("--times", type=int, help="so many of each instead")
-    parser.add_argument("--load", action="store_true", help="keep a core busy meanwhile")
-    args = parser.parse_args()
-    answer_signals()
-    kept = [json.loads(line) for line in args.file.read_text().splitlines()] if args.file.exists() else []
-    for name, trial in TRIALS.items():
-        done = sum(one["trial"] == name and one["load"] == args.load for one in kept)
-        for _ in range((args.times or trial.times) - done if name.startswith(args.only) else 0):
-            kept.append(run(name, trial, args.load))
-            print(
-                f"{name}: {kept[-1]['verdict']}, {kept[-1]['seconds']} s, {kept[-1]['why']}",
-                file=sys.stderr,
-                flush=True,
-            )
-            with args.file.open("a") as file:
-                file.write(json.dumps(kept[-1]) + "\n")
-    print(HEAD)
-    wrong = 0
-    for name, trial in TRIALS.items():
-        for load_too in (False, True):
-            if told := [one for one in kept if one["trial"] == name and one["load"] == load_too]:
-                print(row(name, told, load_too), "" if right(trial, told, load_too) else "WRONG")
-                wrong += not right(trial, told, load_too)
-    sys.exit(1 if wrong else 0)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
+    parser.add_argument("--count", type=int, help="so many of each case at most")
+    parser.add_argument("--load", action="store_true")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    load = " under load" if asked.load else ""
+    with second_job() if asked.load else contextlib.nullcontext():
+        for case in CASES:
+            if asked.case and case.name not in asked.case:
+                continue
+            for number in range(min(case.count, asked.count or case.count)):
+                kept = (
+                    asked.folder
+                    / f"{case.name.replace('/', '').replace(' ', '_')}{load.replace(' ', '_')}-{number}.json"
+                )
+                if not kept.exists():
+                    kept.write_text(json.dumps(one(case)))
+                    print(row(f"{case.name}{load}", case, asked.folder, load), flush=True)
+    print("| case | gates | slower | not slower | cannot tell | s each | pairs | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for case in CASES:
+        for suffix in ("", " under load"):
+            if line := row(f"{case.name}{suffix}", case, asked.folder, suffix):
+                print(line)
+
+
+def one(case: Case) -> dict[str, Any]:
+    """One gate, from its start to its end."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "harness", "gate", case.scenario, "--baseline", case.baseline]
+        command += ["--candidate", case.candidate, *case.options, "--out", out, "--json"]
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode not in (0, 1, 3):
+            raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+        return {"seconds": time.monotonic() - began, **json.loads(done.stdout)}
+
+
+def row(name: str, case: Case, folder: Path, suffix: str) -> str:
+    """A line of the table, of the gates that are there; empty without any."""
+    stem = case.name.replace("/", "").replace(" ", "_") + suffix.replace(" ", "_")
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{stem}-[0-9]*.json"))]
+    if not found:
+        return ""
+    words = [told["verdict"] for told in found]
+    counts = [words.count(word) for word in ("FAIL", "PASS", "UNKNOWN")]
+    seconds = [told["seconds"] for told in found]
+    ratios = [limit["ratio"] for told in found for cell in told["cells"] for limit in cell["limits"] if limit["ratio"]]
+    kept = counts[0] >= case.least_slower * len(found) / case.count
+    kept = kept and (case.most_slower is None or counts[0] <= case.most_slower)
+    told = " | ".join(map(str, counts))
+    middle = statistics.median(ratio["ratio"] for ratio in ratios) if ratios else float("nan")
+    pairs = statistics.median(ratio["pairs"] for ratio in ratios) if ratios else 0
+    span = f"{statistics.median(seconds):.0f} ({min(seconds):.0f} … {max(seconds):.0f})"
+    return f"| {name}{'' if kept else ' MISSED'} | {len(found)} | {told} | {span} | {pairs:.0f} | {middle:.3f} |"
+
+
+@contextlib.contextmanager
+def second_job() -> Iterator[None]:
+    """One core is busy for seconds at a time, and both now and then."""
+    jobs = [multiprocessing.Process(target=_burn, args=(share,), daemon=True) for share in (0.9, 0.3)]
+    for job in jobs:
+        job.start()
+    try:
+        yield
+    finally:
+        for job in jobs:
+            job.kill()
+            job.join()
+
+
+def _burn(share: float) -> None:
+    while True:
+        until = time.monotonic() + random.uniform(0.5, 5)
+        if random.random() > share:
+            time.sleep(until - time.monotonic())
+        while time.monotonic() < until:
+            pass
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ def test_a_tenth_more_is_found_with_a_small_tolerance_and_many_pairs() -> None:
 def test_what_is_just_allowed_is_neither_passed_nor_failed_often() -> None:
     rng = random.Random(4)
     found = [verdict(rng, 1.1, 0.1, 30) for _ in range(1000)]
-    assert found.count(FAIL) <= 20
-    assert found.count(PASS) <= 20
+    assert found.count(FAIL) <= 30
+    assert found.count(PASS) <= 30
 
 
 def test_the_true_ratio_lies_within_the_bound() -> None:

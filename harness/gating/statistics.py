@@ -4,7 +4,8 @@ A pair gives the logarithm of a ratio: how many times as much the candidate cost
 (the highest and the lowest fifth are left out: a machine that others use has bad moments, and those are not the
 client's), and it is bounded as Tukey and McLaughlin do: by the spread of the winsorized ratios and Student's t, at
 99.5 % on each side. The pairs are looked at a few times only, in stages, because each look may err: that the true ratio
-lies beyond one of the bounds at any of four looks has a chance of 2 % at most.
+lies beyond the same bound at any of the first four looks has a chance of 2 % at most, at any of all nine 4.5 %. So much
+for a client that is slower by just the tolerance; one that is not slower at all is further away.
 """
 
 import math

@@ -33,7 +33,8 @@ def test_a_planted_slowdown_fails_the_gate(tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == names
 
 
-def test_one_lost_message_fails_the_gate(tmp_path: Path) -> None:
+def test_one_lost_message_fails_the_gate_at_once(tmp_path: Path) -> None:
+    """Already in the first readings, whose speed counts for nothing."""
     scenario = load("ssl_confluent_batch_speed", {"messages": 20_000})
     right = way(scenario, "confluent-kafka==2.16.1", Silent())
     deed = {"fault": "skip", "count": 1, "at": 2_500, "place": None, "partition": 1, "seed": 1}
@@ -41,6 +42,6 @@ def test_one_lost_message_fails_the_gate(tmp_path: Path) -> None:
     cell = cell_of(scenario, "confluent-kafka==2.16.1", "planted", None)
     measure(cell, (right, wrong), tmp_path, limit_s=120, progress=Silent(), after=lambda: None)
     assert cell.error is None
-    assert (cell.verdict, cell.lost, len(cell.candidate.readings)) == ("FAIL", 1, 1)
+    assert (cell.verdict, cell.lost, len(cell.candidate.first), len(cell.candidate.readings)) == ("FAIL", 1, 1, 0)
     assert cell.reasons()[0] == "1 of 20,000 messages lost by planted"
     assert cell.baseline.total("lost") == 0

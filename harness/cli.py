@@ -243,13 +243,22 @@ def export(target: Path, out: Path | None) -> int:
 
 @main_group.command()
 @click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
-def report(target: Path) -> int:
+@click.option("--index", is_flag=True, help="RUN is a folder of runs: write index.html over them instead.")
+def report(target: Path, index: bool) -> int:
     """Write a run's reports again, from its files.
 
     For a run that died before its report, or after an upgrade of the harness.
+    With --index it writes a page that lists all runs, matrices, bisects and
+    upgrades in a folder, to be filtered, each leading to its own report.
 
     Example: harness report results/20260101T120000Z-ssl_iter-1a2b
     """
+    if index:
+        from harness.report.index import write_index
+
+        click.echo(write_index(target))
+        return EXIT_PASS
+
     from harness import outcome
     from harness.rundir import RunDir
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import History
+from harness.lag import lag
 from harness.rebalances import group_costs
 
 BINS = 300
@@ -114,11 +115,14 @@ def _worst_stall_s(history: History) -> float | None:
 
 
 def _timeline(history: History) -> dict[str, Any]:
-    """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on."""
+    """Messages per second over time, delivered and acked, in at most BINS equal bins from the first event on.
+
+    lag: at the end of each bin; empty where it is not known.
+    """
     streams = {"delivered": history.delivered_at, "produced": history.acked_at}
     times = [until for arrivals in streams.values() for _, until, _ in arrivals]
     if not times:
-        return {"t_s": [], "delivered": [], "produced": []}
+        return {"t_s": [], "delivered": [], "produced": [], "lag": []}
     began = history.began
     length_s = max((max(times) - began) / 1e9, 1e-3)
     width_s = max(length_s / BINS, 0.05)
@@ -127,7 +131,7 @@ def _timeline(history: History) -> dict[str, Any]:
         name: [round(rate, 1) for rate in (_per_bin(arrivals, began, edges) / width_s).tolist()]
         for name, arrivals in streams.items()
     }
-    return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates}
+    return {"t_s": [round(t, 3) for t in edges[:-1].tolist()], **rates, "lag": lag(history, edges[1:])}
 
 
 def _per_bin(arrivals: list[tuple[int, int, int]], began: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -58,4 +58,6 @@ def _spread(row: "Row", name: str, digits: int) -> str:
     values, median = row.values(name), row.median(name)
     if median is None:
         return ""
+    if len(values) < 2:
+        return f"{median:,.{digits}f}"
     return f"{median:,.{digits}f} ({min(values):,.{digits}f} … {max(values):,.{digits}f})"

@@ -18,6 +18,8 @@ from harness.cache import cache_folder, locked
 from harness.errors import HarnessError
 
 LIMIT_S = 300
+SILENCE_MS = 60_000
+"""So long ConsumerPerformance waits for its first message, too: joining a group may take 10 s on a busy machine."""
 HEAP = "-Xmx512m"
 SENT = re.compile(r"^\d+ records sent, ([\d.]+) records/sec", re.MULTILINE)
 
@@ -64,10 +66,11 @@ class Yardsticks:
         """ConsumerPerformance reads so many messages: messages a second without its joining of the group, CPU s."""
         said, cpu_s = self._run(
             "ConsumerPerformance",
-            ["--bootstrap-server", connection["bootstrap"], "--topic", topic, "--num-records", str(messages)],
+            ["--bootstrap-server", connection["bootstrap"], "--topic", topic, "--num-records", str(messages),
+             "--timeout", str(SILENCE_MS)],
             connection,
             {"auto.offset.reset": "earliest", "group.id": f"yardstick-{os.urandom(4).hex()}"},
-        )
+        )  # fmt: skip
         rows = [line.split(", ") for line in said.splitlines() if line.count(", ") >= 9]
         if len(rows) < 2 or int(rows[-1][4]) < messages:
             raise HarnessError("yardstick", f"ConsumerPerformance did not read {messages:,} messages: {said[-500:]}")

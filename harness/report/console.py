@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report import facts as reading
 from harness.report import words
+from harness.report.evidence import place
 from harness.report.facts import (
     NOT_MEASURED,
     Facts,
@@ -23,8 +24,8 @@ from harness.report.facts import (
     size,
     text,
 )
-from harness.report.page import client_line, place, what_was_run
 from harness.report.progress import progress
+from harness.report.what_was_run import client_line, what_was_run
 
 if TYPE_CHECKING:
     from rich.console import Console

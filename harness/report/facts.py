@@ -17,6 +17,7 @@ from typing import Any
 from harness.rundir import bounded_text
 
 NOT_MEASURED = "not measured"
+SECRET_WORDS = ("password", "secret", "token", "key.pem", "jaas")
 VERDICT_WORDS = ("PASS", "FAIL", "UNKNOWN")
 # Line feeds and tabs stay. The rest is what terminals act upon, what turns the direction of text around it, and what
 # XML 1.0 or UTF-8 cannot carry (lone surrogates come out of json.loads).
@@ -127,13 +128,14 @@ def kill_cost(metrics: dict[str, Any]) -> str:
 def read(run: Path) -> Facts:
     """Read the three files of a run's folder."""
     facts = Facts(run)
-    facts.run = _read_object(run / "run.json", facts.problems)
-    facts.verdict = _read_object(run / "verdict.json", facts.problems)
-    facts.metrics = _read_object(run / "metrics.json", facts.problems)
+    facts.run = read_object(run / "run.json", facts.problems)
+    facts.verdict = read_object(run / "verdict.json", facts.problems)
+    facts.metrics = read_object(run / "metrics.json", facts.problems)
     return facts
 
 
-def _read_object(path: Path, problems: list[str]) -> dict[str, Any]:
+def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
+    """A file's object, made harmless; an empty one, and a sentence in `problems`, where there is none."""
     try:
         value = json.loads(bounded_text(path), parse_constant=lambda _: None)
     except FileNotFoundError:
@@ -219,6 +221,7 @@ def figure(value: Any, unit: str = "", missing: str = NOT_MEASURED) -> str:
     if found is None:
         return missing
     digits = 0 if abs(found) >= 100 else 1 if abs(found) >= 10 else 2
+    found = round(found, digits) + 0.0  # which makes minus zero zero
     return f"{found:,.{digits}f} {unit}".rstrip()
 
 
@@ -232,6 +235,13 @@ def size(value: Any, missing: str = NOT_MEASURED) -> str:
             return f"{found:,.0f} {unit}" if unit == "B" or found >= 100 else f"{found:,.1f} {unit}"
         found /= 1000
     return f"{found:,.1f} TB"
+
+
+def hidden(name: str, value: Any) -> str:
+    """A setting's value as text; not that of a secret."""
+    if any(word in name.lower() for word in SECRET_WORDS):
+        return "hidden"
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def shortened(value: str, limit: int) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 from harness.clients.spec import parse_spec
 from harness.report.facts import clean, figure, mapping, text
 from harness.report.matrix_table import Table, sentence, table, tally
-from harness.report.page import command_line_of
 from harness.report.settings import HEADINGS, in_words
 from harness.report.templating import template
+from harness.report.what_was_run import command_line_of
 from harness.rundir import write_text
 from harness.settings_difference import Change, differences
 

@@ -1,28 +1,28 @@
 """report.html: one offline file that a person reads, verdict first.
 
-Takes its facts from the run's three JSON files and writes one page without scripts, requests or fonts of its own.
-Jinja2 escapes every value, inside the pictures too. The page stays under PAGE_LIMIT_BYTES: where a run has more
-spans, examples or clients than fit, it is rendered again with less of them and says how many were left out.
+Takes its facts from the run's three JSON files and writes one page without requests or fonts of its own; its one
+script zooms and opens stories, and the page says all without it. Jinja2 escapes every value, inside the pictures too.
+The page stays under PAGE_LIMIT_BYTES: where a run has more spans, examples or clients than fit, it is rendered again
+with less of them and says how many were left out.
 """
 
 import functools
 import json
-import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.report import clients_shown, distribution, evidence, pictures, words
 from harness.report import facts as reading
-from harness.report import pictures, words
+from harness.report.evidence import shown
 from harness.report.facts import NOT_MEASURED, Facts, count, figure, integer, mapping, number, shortened, size, text
-from harness.report.templating import template
+from harness.report.lanes import lanes as lanes_of
+from harness.report.templating import script, template
+from harness.report.what_was_run import beyond_defaults, command_line, surroundings, what_was_run
 from harness.rundir import write_text
 
 PAGE_LIMIT_BYTES = 500_000
 WIDTHS = {"wide": 800, "narrow": 350}
-CLIENT_KEYS = ("role", "spec", "client_version", "librdkafka", "python", "packages", "api", "settings", "given")
-SECRET_WORDS = ("password", "secret", "token", "key.pem", "jaas")
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,11 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
     def short(value: Any) -> str:
         return shortened(value if isinstance(value, str) else text(value), limits.letters)
 
-    spans = facts.rows(facts.verdict, "spans")
     partitions = facts.rows(facts.verdict, "partitions")
     content = {
         "word": facts.word,
         "verdict_meaning": words.VERDICTS[facts.word],
-        "reasons": _shown(facts.reasons, 40, short),
+        "reasons": shown(facts.reasons, 40, short),
         "name": short(facts.name),
         "scenario": short(facts.scenario),
         "started": facts.started,
@@ -99,33 +98,43 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
             if kind in words.COMMITTED_AHEAD_OF
         ],
         "anomalies": [(kind, facts.count(kind)) for kind in words.ANOMALIES],
-        "spans": _shown(spans, limits.spans, lambda row: _span(row, short)),
-        "spans_left_out": integer(facts.verdict.get("spans_left_out")) or 0,
-        "examples": _shown(
-            facts.rows(facts.verdict, "examples"), limits.examples, lambda row: _example(row, facts, limits, short)
-        ),
-        **_pictures(facts, spans, limits),
-        "partitions": _shown(partitions, limits.partitions),
-        "faults": _shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
-        "rebalances": _shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
+        **_evidence(facts, limits, short),
+        "partitions": shown(partitions, limits.partitions),
+        "faults": shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
+        "rebalances": shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
         "handed": ", ".join(
             f"{member} {count(value)}"
             for member, value in mapping(mapping(facts.metrics.get("group")).get("messages")).items()
         ),
         "metrics": facts.metrics,
+        "ceiling": mapping(facts.metrics.get("ceiling")),
+        "latencies": [
+            (
+                name,
+                distribution.percentiles(told),
+                {width: distribution.picture(told, px) for width, px in WIDTHS.items()},
+            )
+            for name, key in (("End to end", "latency"), ("Acknowledged to the producer", "ack_latency"))
+            if (told := mapping(facts.metrics.get(key))).get("count")
+        ],
         "kill_cost": reading.kill_cost(facts.metrics),
         "producer_metrics": mapping(facts.metrics.get("producer")),
         "recording": mapping(facts.metrics.get("recording")),
         "stages": facts.rows(facts.metrics, "stages"),
-        "clients": _shown(_clients(facts), limits.clients, lambda group: _client(group, limits, short)),
-        "surroundings": [(name, short(value)) for name, value in _surroundings(facts)],
+        "clients": shown(
+            clients_shown.clients(facts),
+            limits.clients,
+            lambda group: clients_shown.client(group, limits.settings, short),
+        ),
+        "surroundings": [(name, short(value)) for name, value in surroundings(facts)],
         "command": shortened(command_line(facts), limits.letters),
         "seed": text(facts.run.get("seed")),
+        "beyond": [(key, short(value)) for key, value in beyond_defaults(facts.settings)],
         "resolved": shortened(json.dumps(facts.settings, indent=1, ensure_ascii=False), limits.letters * 20)
         if facts.settings
         else "",
-        "notes": _shown(reading.sentences(facts.verdict.get("notes")), 40, short),
-        "errors": _shown(facts.errors, 40, short),
+        "notes": shown(reading.sentences(facts.verdict.get("notes")), 40, short),
+        "errors": shown(facts.errors, 40, short),
         "glossary": (
             ("Fates of a message", words.FATES),
             ("Committed ahead of", words.COMMITTED_AHEAD_OF),
@@ -134,81 +143,12 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
             ("Blame", words.BLAMES),
         ),
         "losses": words.LOSSES,
+        "script": script("page.js"),
         "not_measured": NOT_MEASURED,
     }
     # Last, because reading the rest is what finds problems.
     content["problems"] = [short(problem) for problem in facts.problems]
     return content
-
-
-def _shown(rows: list[Any], limit: int, made: Callable[[Any], Any] = lambda row: row) -> dict[str, Any]:
-    """The first rows, each as `made` shows it, and how many more there are."""
-    return {"rows": [made(row) for row in rows[:limit]], "left_out": max(0, len(rows) - limit)}
-
-
-def what_was_run(facts: Facts) -> list[tuple[str, str]]:
-    """What the verdict is about, as (name, value)."""
-    settings = facts.settings
-    broker = mapping(facts.run.get("broker"))
-    pairs = [
-        ("Client", client_line(facts, "consume") or text(settings.get("client"))),
-        ("Producer", client_line(facts, "produce") or text(mapping(settings.get("producer")).get("client"))),
-        ("Log read by", client_line(facts, "read_log")),
-        ("Broker", _broker_line(broker)),
-        ("Connection", text(settings.get("security")).replace("mutual_tls", "mutual TLS")),
-        ("Guarantee claimed", facts.guarantee.replace("_", " ")),
-        ("Messages", _messages_line(settings)),
-        ("Restarts", _restarts_line(settings)),
-        ("Seed", text(facts.run.get("seed"))),
-    ]
-    return [(name, value) for name, value in pairs if value]
-
-
-def client_line(facts: Facts, role: str) -> str:
-    """The client of a role in words: what was asked for, what was found installed, on which interpreter."""
-    clients = facts.clients(role)
-    if not clients:
-        return ""
-    client = clients[0]
-    spec, version = text(client.get("spec")), text(client.get("client_version"))
-    line = spec or "client unknown"
-    if version and version not in spec:
-        line += f" (version {version})"
-    if text(client.get("librdkafka")):
-        line += f", librdkafka {text(client.get('librdkafka'))}"
-    if role != "produce" and text(client.get("api")):  # which names a call for reading
-        line += f", {text(client.get('api'))}"
-    if text(client.get("python")):
-        line += f", on Python {text(client.get('python')).removeprefix('Python ')}"
-    return line
-
-
-def _broker_line(broker: dict[str, Any]) -> str:
-    kafka, backend, java = (text(broker.get(key)) for key in ("kafka", "backend", "java"))
-    nodes = integer(broker.get("nodes")) or 1
-    line = f"Apache Kafka {kafka}" if kafka else ""
-    line += f", {nodes} nodes" if line and nodes > 1 else ""
-    line += f", {backend}" if line and backend else backend
-    line += ", behind a proxy" if line and broker.get("proxied") is True else ""
-    return f"{line}, on Java {java.removeprefix('Java ')}" if line and java else line
-
-
-def _messages_line(settings: dict[str, Any]) -> str:
-    messages, size_bytes, partitions = (integer(settings.get(k)) for k in ("messages", "size_bytes", "partitions"))
-    line = f"{messages:,}" if messages is not None else ""
-    line += f" × {size_bytes:,} B" if line and size_bytes is not None else ""
-    return f"{line} in {partitions:,} partition{'s' if partitions != 1 else ''}" if line and partitions else line
-
-
-def _restarts_line(settings: dict[str, Any]) -> str:
-    restarts = mapping(settings.get("restarts"))
-    times, after = integer(restarts.get("count")), restarts.get("after")
-    if times is None:
-        return "none" if "restarts" in settings else ""
-    line = f"{times:,} time{'s' if times != 1 else ''}"
-    if isinstance(after, list) and len(after) == 2:
-        line += f", each after {count(after[0], '?')} to {count(after[1], '?')} deliveries"
-    return line
 
 
 def _number_line(facts: Facts) -> list[tuple[str, int | None, str]]:
@@ -233,51 +173,6 @@ def _aside(verdict: dict[str, Any], keys: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{number:,} {name}" for number, name in known if number is not None)
 
 
-def place(row: dict[str, Any]) -> str:
-    """The offsets of a span, or where it has none (it is not in the log) who sent it: `p1 seq 2 – 5`."""
-    for first, last, name in (
-        ("first_offset", "last_offset", ""),
-        ("first_seq", "last_seq", f"{text(row.get('producer'))} seq "),
-    ):
-        begin, end = integer(row.get(first)), integer(row.get(last))
-        if begin is not None:
-            return name + (f"{begin:,}" if end in (None, begin) else f"{begin:,} – {end:,}")
-    return ""
-
-
-def _span(row: dict[str, Any], short: Any) -> dict[str, Any]:
-    detail = text(row.get("detail"))
-    return {
-        "kind": text(row.get("kind")),
-        "detail": words.label(detail) if detail in words.COMMITTED_AHEAD_OF else "",
-        "partition": text(row.get("partition")),
-        "offsets": place(row),
-        "count": row.get("count"),
-        "blame": short(row.get("blame")),
-        "text": short(row.get("text")),
-    }
-
-
-def _example(row: dict[str, Any], facts: Facts, limits: Limits, short: Any) -> dict[str, Any]:
-    steps = facts.rows(row, "timeline")
-    producer, seq = text(row.get("producer")), integer(row.get("seq"))
-    return {
-        "kind": text(row.get("kind")),
-        "partition": text(row.get("partition")),
-        "offset": count(row.get("offset"), ""),
-        "identity": "" if not producer and seq is None else f"{producer or '?'} seq {count(seq, '?')}",
-        "blame": short(row.get("blame")),
-        "steps": [(since_first_event(step.get("t_ns")), short(step.get("text"))) for step in steps][: limits.steps],
-        "steps_left_out": max(0, len(steps) - limits.steps),
-    }
-
-
-def since_first_event(t_ns: Any) -> str:
-    """A moment in seconds since the first event of the histories, to the millisecond."""
-    moment = integer(t_ns)
-    return "" if moment is None else f"{moment / 1e9:.3f} s"
-
-
 def _fault(row: dict[str, Any], short: Any) -> dict[str, Any]:
     effect, why = text(row.get("effect")), text(row.get("why"))
     told = effect or (f"none: {why}" if why else "none")
@@ -300,101 +195,23 @@ def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pictures(facts: Facts, spans: list[dict[str, Any]], limits: Limits) -> dict[str, Any]:
+def _evidence(facts: Facts, limits: Limits, short: evidence.Short) -> dict[str, Any]:
+    """Spans and stories, and the pictures on which they have a flag."""
+    spans, examples = facts.rows(facts.verdict, "spans"), facts.rows(facts.verdict, "examples")
+    links = evidence.links(spans[: limits.spans], examples[: limits.examples])
+    told = list(zip(spans, links, strict=False))
+    rows = [evidence.span(row, link, short) for row, link in told]
     ownerships = facts.rows(facts.verdict, "ownerships")
-    lost = [span for span in spans if span.get("kind") in words.LOSSES][: limits.spans]
     within = pictures.time_range(facts.metrics, ownerships)
-    throughput, lanes = {}, {}
-    for name, width in WIDTHS.items():
-        throughput[name] = pictures.throughput(facts.metrics, within=within, width=width)
-        lanes[name] = pictures.lanes(ownerships[: limits.bars], lost, within=within, width=width)
     return {
-        "throughput": throughput,
-        "lanes": {**lanes, "left_out": max(0, len(ownerships) - limits.bars)},
+        "spans": {"rows": rows, "left_out": len(spans) - len(rows)},
+        "spans_left_out": integer(facts.verdict.get("spans_left_out")) or 0,
+        "examples": shown(examples, limits.examples, lambda row: evidence.example(row, facts, limits.steps, short)),
+        "throughput": {
+            name: pictures.throughput(facts.metrics, within=within, width=width) for name, width in WIDTHS.items()
+        },
+        "lanes": {
+            name: lanes_of(ownerships, told, within=within, width=width, bars=limits.bars)
+            for name, width in WIDTHS.items()
+        },
     }
-
-
-def _clients(facts: Facts) -> list[dict[str, Any]]:
-    """Workers of one role, client and settings are shown as one: a restarted consumer is many of them."""
-    groups: dict[str, dict[str, Any]] = {}
-    for client in facts.rows(facts.run, "clients"):
-        worker, status = text(client.get("worker")) or "?", text(client.get("status"))
-        shared = {key: client.get(key) for key in CLIENT_KEYS}
-        same = json.dumps(shared, sort_keys=True)
-        group = groups.setdefault(same, {"workers": [], "statuses": [], "errors": [], "client": client})
-        group["workers"].append(worker)
-        group["errors"] += [f"{worker}: {error}" for error in reading.sentences(client.get("errors"))]
-        if status and status not in group["statuses"]:
-            group["statuses"].append(status)
-    return list(groups.values())
-
-
-def _client(group: dict[str, Any], limits: Limits, short: Any) -> dict[str, Any]:
-    client = group["client"]
-    effective, given = mapping(client.get("settings")), mapping(client.get("given"))
-    named = sorted(set(effective) | set(given), key=lambda name: (name not in given, name))
-
-    def setting(name: str) -> dict[str, Any]:
-        overruled = name in given and name in effective and given[name] != effective[name]
-        return {
-            "name": short(name),
-            "value": short(_value(name, effective[name] if name in effective else given[name])),
-            "given": name in given,
-            "asked": short(_value(name, given[name])) if overruled else "",
-        }
-
-    workers = group["workers"]
-    return {
-        "workers": short(", ".join(workers) if len(workers) < 5 else f"{workers[0]} … {workers[-1]} ({len(workers)})"),
-        "role": {"consume": "consumer", "produce": "producer", "read_log": "independent reader"}.get(
-            text(client.get("role")), text(client.get("role"))
-        ),
-        "spec": short(client.get("spec")),
-        "facts": [
-            (name, short(client.get(key)))
-            for name, key in (
-                ("Asked for", "spec"),
-                ("Version found", "client_version"),
-                ("librdkafka", "librdkafka"),
-                ("Python", "python"),
-                ("Call", "api"),
-            )
-            if text(client.get(key))
-        ]
-        + ([("Packages", short(_value("packages", client["packages"])))] if client.get("packages") else [])
-        + ([("Ended", short("; ".join(group["statuses"])))] if group["statuses"] else []),
-        "errors": _shown(group["errors"], 20, short),
-        "settings": _shown(named, limits.settings, setting),
-    }
-
-
-def _value(name: str, value: Any) -> str:
-    if any(word in name.lower() for word in SECRET_WORDS):
-        return "hidden"
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-
-
-def _surroundings(facts: Facts) -> list[tuple[str, str]]:
-    environment, broker = mapping(facts.run.get("environment")), mapping(facts.run.get("broker"))
-    pairs = [
-        ("Harness", text(facts.run.get("harness_version"))),
-        ("Commit", text(facts.run.get("commit"))),
-        ("Host's Python", text(environment.get("python")).removeprefix("Python ")),
-        ("System", text(environment.get("os"))),
-        ("Processor", text(environment.get("cpu"))),
-        ("Cores", text(environment.get("cores"))),
-        ("Memory", size(environment.get("memory_bytes"), "")),
-    ]
-    pairs += [(f"Broker: {name.replace('_', ' ')}", _value(name, broker[name])) for name in broker]
-    return [(name, value) for name, value in pairs if value]
-
-
-def command_line(facts: Facts) -> str:
-    """The command that repeats the run, ready for a shell; empty where it was not recorded."""
-    return command_line_of(facts.run.get("command"))
-
-
-def command_line_of(command: Any) -> str:
-    if isinstance(command, str):
-        return text(command)
-    return shlex.join(str(part) for part in command) if isinstance(command, list) else ""

@@ -1,8 +1,9 @@
-"""Pure: the geometry of the page's two pictures, throughput over time and who owned which partition when.
+"""Pure: the geometry of the page's pictures over time; this one is throughput and lag, `lanes` who owned what.
 
 Only numbers are worked out here; the template draws them, so that every text in a picture is escaped like the rest of
 the page. Each picture is laid out for one width in pixels: the page holds a wide and a narrow one and shows what fits.
-All times count from the first event of the run's histories, as in verdict.json and metrics.json.
+The page's script zooms: it moves what has a place on the time axis, and knows no more of it than that place. All times
+count from the first event of the run's histories, as in verdict.json and metrics.json.
 """
 
 import itertools
@@ -13,14 +14,12 @@ from typing import Any
 
 from harness.report.facts import integer, number, text
 
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 30, 40
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 46, 40
 # Each line has a panel and a scale of its own: producers are often ten times as fast as the client under test.
-PANELS = (("produced", 64), ("delivered", 170))
-PANEL_GAP = 56
-LANE_HEIGHT = 26
-LANES_MAX = 48
-BARS_MAX = 600
+PANELS = (("produced", "messages/s", 56), ("delivered", "messages/s", 150), ("lag", "messages", 90))
+PANEL_GAP = 46
 MARKS_MAX = 60
+BANDS_MAX = 200
 LETTER_WIDTH = 6.6
 TIME_STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -46,6 +45,7 @@ class Panel:
     """One line over time; it has gaps where bins have no number."""
 
     name: str
+    unit: str
     top: float
     base: float
     lines: list[str]
@@ -55,47 +55,13 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Throughput:
-    width: int
-    height: float
-    left: float
-    right: float
-    base: float
-    panels: list[Panel]
-    x_ticks: list[Tick]
-    marks: list[Mark]
+class Band:
+    """A stretch of time in which a fault or a rebalance was under way. `kind`: fault or rebalance."""
 
-
-@dataclass(frozen=True)
-class Bar:
     x: float
-    y: float
     width: float
-    shade: int
-    label: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Flag:
-    x: float
-    y: float
-    title: str
-
-
-@dataclass(frozen=True)
-class Lanes:
-    width: int
-    height: int
-    left: float
-    right: float
-    base: float
-    lanes: list[Tick]
-    bars: list[Bar]
-    flags: list[Flag]
-    x_ticks: list[Tick]
-    lanes_left_out: int
-    bars_left_out: int
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -119,8 +85,24 @@ class Axis:
         return [Tick(self.x(i * step), f"{i * step:.10g}") for i in range(first, last + 1)]
 
 
+@dataclass(frozen=True)
+class Throughput:
+    width: int
+    height: float
+    axis: Axis
+    base: float
+    panels: list[Panel]
+    marks: list[Mark]
+    bands: list[Band]
+
+
+def axis_of(within: tuple[float, float], width: int) -> Axis:
+    """The time axis of every picture of that width."""
+    return Axis(*within, LEFT, width - RIGHT)
+
+
 def time_range(metrics: dict[str, Any], ownerships: Sequence[dict[str, Any]]) -> tuple[float, float] | None:
-    """From when to when both pictures go, in seconds since the first event, so that one stands under the other."""
+    """From when to when all pictures go, in seconds since the first event, so that one stands under the other."""
     seconds, bin_s = _bins(metrics)
     moments = [value / 1e9 for value in _moments(ownerships)]
     moments += [seconds[0], seconds[-1] + bin_s] if seconds else []
@@ -146,33 +128,53 @@ def _bins(metrics: dict[str, Any]) -> tuple[list[float], float]:
 
 
 def throughput(metrics: dict[str, Any], *, within: tuple[float, float] | None, width: int) -> Throughput | None:
-    """Delivered and produced messages a second. None where there are not two bins to draw."""
+    """Produced and delivered messages a second, and the lag. None where there are not two bins to draw."""
     seconds, bin_s = _bins(metrics)
     if not seconds or within is None:
         return None
-    axis = Axis(*within, LEFT, width - RIGHT)
+    axis = axis_of(within, width)
     panels: list[Panel] = []
-    for name, height in PANELS:
+    for name, unit, height in PANELS:
         rates = _rates(metrics["timeline"].get(name), len(seconds))
-        if any(rate is not None for rate in rates):
+        # Nothing is produced in a run that reads a log which was there before: an empty panel would say nothing.
+        if any(rates) or (name == "delivered" and any(rate is not None for rate in rates)):
             top = panels[-1].base + PANEL_GAP if panels else TOP
             middles = [axis.x(start + bin_s / 2) for start in seconds]
-            panels.append(_panel(name, rates, middles, top=top, height=height))
+            panels.append(_panel(name, unit, rates, middles, top=top, height=height))
     if not panels:
         return None
     return Throughput(
         width=width,
         height=panels[-1].base + BOTTOM,
-        left=LEFT,
-        right=width - RIGHT,
+        axis=axis,
         base=panels[-1].base,
         panels=panels,
-        x_ticks=axis.ticks(),
         marks=_marks(metrics.get("marks"), axis),
+        bands=bands(metrics, axis),
     )
 
 
-def _panel(name: str, rates: Sequence[float | None], xs: Sequence[float], *, top: float, height: float) -> Panel:
+def bands(metrics: dict[str, Any], axis: Axis) -> list[Band]:
+    """When faults and rebalances were under way; a fault that was not undone has no end, and no band."""
+    group = metrics.get("group")
+    told = [("fault", row, row.get("until_s"), text(row.get("fault"))) for row in _objects(metrics.get("faults"))]
+    for row in _objects(group.get("rebalances") if isinstance(group, dict) else None):
+        begin, lasted = number(row.get("t_s")), number(row.get("duration_s"))
+        end = begin + lasted if begin is not None and lasted is not None else None
+        told.append(("rebalance", row, end, "rebalance"))
+    found = []
+    for kind, row, until, words in told[:BANDS_MAX]:
+        begin, end = number(row.get("t_s")), number(until)
+        if begin is None or end is None or end < axis.start or begin > axis.end:
+            continue
+        x = axis.x(begin)
+        found.append(Band(x, max(1.5, round(axis.x(end) - x, 1)), kind, f"{words}, {begin:.2f} s to {end:.2f} s"))
+    return found
+
+
+def _panel(
+    name: str, unit: str, rates: Sequence[float | None], xs: Sequence[float], *, top: float, height: float
+) -> Panel:
     peak = max(rate for rate in rates if rate is not None)
     step = _nice(max(peak, 1) / max(1, round(height / 45)))
     ceiling = step * max(1, math.ceil(round(peak / step, 6)))
@@ -186,6 +188,7 @@ def _panel(name: str, rates: Sequence[float | None], xs: Sequence[float], *, top
     drawn = [points for points in stretches if points]
     return Panel(
         name=name,
+        unit=unit,
         top=top,
         base=base,
         lines=[_path(points) for points in drawn],
@@ -224,95 +227,6 @@ def _marks(marks: Any, axis: Axis) -> list[Mark]:
     return placed
 
 
-def lanes(
-    ownerships: Sequence[dict[str, Any]],
-    spans: Sequence[dict[str, Any]],
-    *,
-    within: tuple[float, float] | None,
-    width: int,
-) -> Lanes | None:
-    """One row a partition, one bar an ownership, a flag where messages were lost. None where nobody owned anything."""
-    known = [
-        row
-        for row in ownerships
-        if integer(row.get("partition")) is not None and integer(row.get("start_ns")) is not None
-    ]
-    if not known or within is None:
-        return None
-    last_ns = round(within[1] * 1e9)
-    axis = Axis(*within, LEFT, width - RIGHT)
-    partitions = sorted({row["partition"] for row in known})
-    rows: dict[int, float] = {partition: TOP + i * LANE_HEIGHT for i, partition in enumerate(partitions[:LANES_MAX])}
-    members = list(dict.fromkeys(text(row.get("member")) for row in sorted(known, key=lambda row: row["start_ns"])))
-    shown = [row for row in known if row["partition"] in rows][:BARS_MAX]
-    base = TOP + len(rows) * LANE_HEIGHT
-    return Lanes(
-        width=width,
-        height=base + BOTTOM,
-        left=LEFT,
-        right=width - RIGHT,
-        base=base,
-        lanes=[Tick(y + LANE_HEIGHT / 2, str(partition)) for partition, y in rows.items()],
-        bars=[_bar(row, rows[row["partition"]], axis, last_ns, members) for row in shown],
-        flags=[flag for span in spans if (flag := _flag(span, shown, rows, axis, last_ns)) is not None],
-        x_ticks=axis.ticks(),
-        lanes_left_out=len(partitions) - len(rows),
-        bars_left_out=len([row for row in known if row["partition"] in rows]) - len(shown),
-    )
-
-
-def _bar(row: dict[str, Any], y: float, axis: Axis, last_ns: int, members: Sequence[str]) -> Bar:
-    member = text(row.get("member"))
-    end_ns = integer(row.get("end_ns"))
-    begin_s = row["start_ns"] / 1e9
-    end_s = (last_ns if end_ns is None else end_ns) / 1e9
-    x = axis.x(begin_s)
-    width = max(1.5, round(axis.x(end_s) - x - 1, 1))
-    offsets = "nothing delivered"
-    if integer(row.get("first_offset")) is not None and integer(row.get("last_offset")) is not None:
-        offsets = f"offsets {row['first_offset']:,} to {row['last_offset']:,}"
-    until = "to the end" if end_ns is None else f"to {end_s:.3f} s"
-    return Bar(
-        x=x,
-        y=y + 3,
-        width=width,
-        shade=members.index(member) % 3,
-        label=member if len(member) * LETTER_WIDTH + 6 <= width else "",
-        title=f"{member}, partition {row['partition']}, from {begin_s:.3f} s {until}: {offsets}",
-    )
-
-
-def _flag(
-    span: dict[str, Any],
-    shown: Sequence[dict[str, Any]],
-    rows: dict[int, float],
-    axis: Axis,
-    last_ns: int,
-) -> Flag | None:
-    """Where a lost span belongs: inside the ownership that passed over it, else at the end of the one before."""
-    partition, first = integer(span.get("partition")), integer(span.get("first_offset"))
-    if partition is None or partition not in rows or first is None:
-        return None
-    owned = [
-        (row["first_offset"], row["last_offset"], row["start_ns"], integer(row.get("end_ns")) or last_ns)
-        for row in shown
-        if row["partition"] == partition
-        and integer(row.get("first_offset")) is not None
-        and integer(row.get("last_offset")) is not None
-    ]
-    around = [row for row in owned if row[0] <= first <= row[1]]
-    before = [row for row in owned if row[1] < first]
-    if around:
-        low, high, begin_ns, end_ns = around[0]
-        at_ns = begin_ns + (end_ns - begin_ns) * (first - low) / max(1, high - low)
-    elif before:
-        at_ns = max(before, key=lambda row: row[1])[3]
-    else:
-        at_ns = min((row[2] for row in owned), default=last_ns)
-    title = f"{text(span.get('kind')).replace('_', ' ')}: {text(span.get('count')) or 'some'} from offset {first:,}"
-    return Flag(axis.x(at_ns / 1e9), rows[partition], title)
-
-
 def _nice(value: float) -> float:
     """The next of 1, 2, 2.5, 5 × a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
@@ -327,3 +241,7 @@ def _short(value: float) -> str:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [row for row in _list(value) if isinstance(row, dict)]

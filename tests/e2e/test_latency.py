@@ -7,6 +7,7 @@ import pytest
 
 from harness import outcome
 from harness.bed import Bed
+from harness.measuring.rounds import measure
 from harness.report.progress import Silent
 from harness.scenario import Scenario
 
@@ -54,3 +55,18 @@ def test_who_is_frozen_is_late_with_all_that_was_due_meanwhile(bed: Bed) -> None
     assert late >= RATE * FREEZE_S / 2 * 0.8
     assert latency["p99_ms"] >= FREEZE_S * 1000 * 0.9
     assert latency["p50_ms"] < latency["p99_ms"] / 2
+
+
+def test_clients_are_measured_side_by_side_on_one_log() -> None:
+    keys = {"about": "x", "client": "confluent-kafka", "api": "consume", "messages": 25_000, "size_bytes": 100}
+    scenario = Scenario.model_validate(keys | {"consumer": {"batch": {"max_records": 1000}}})
+    rows = measure(
+        scenario, ["confluent-kafka"], securities=["plaintext"], rounds=1, yardsticks=False, progress=Silent()
+    )
+    assert [row.kind for row in rows] == ["client", "ceiling", "ceiling"]
+    for row in rows:
+        (told,) = row.rounds
+        assert (told["messages"], told["lost"], told["repeated"]) == (25_000, 0, 0)
+    client, ceiling, _ = rows
+    assert 100 < client.values("received_per_message")[0] < 300
+    assert (client.median("cpu_s_per_million") or 0) > (ceiling.median("cpu_s_per_million") or 0) > 0

@@ -89,7 +89,7 @@ def test_a_page_asks_for_nothing_and_fits(
         assert requests == [pages[name].as_uri()]
         assert complaints == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate("document.scripts.length") == 0
+        assert page.evaluate("document.querySelectorAll('[onload], [onerror], iframe, img').length") == 0
     finally:
         page.close()
 
@@ -147,6 +147,58 @@ def test_a_story_opens_by_keyboard(browser: Any, pages: dict[str, Path]) -> None
             break
     page.keyboard.press("Enter")
     assert step.is_visible()
+    page.close()
+
+
+def zoomed(page: Any) -> list[float]:
+    """From when to when the first picture shows now, as the axis of its viewBox tells; in pixels of the whole."""
+    found: list[float] = page.evaluate(
+        "(b => [b.x, b.x + b.width])(document.querySelector('svg.wide .plot').viewBox.baseVal)"
+    )
+    return found
+
+
+def test_zoom_by_mouse_and_by_keyboard(browser: Any, pages: dict[str, Path]) -> None:
+    page, _, complaints = opened(browser, pages["failed"], viewport={"width": 1100, "height": 900})
+    whole = zoomed(page)
+    picture = page.locator("svg.wide").first
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    scale = box["width"] / 800
+    page.mouse.move(box["x"] + 300 * scale, box["y"] + 90)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 420 * scale, box["y"] + 90, steps=4)
+    page.mouse.up()
+    assert zoomed(page) == pytest.approx([300, 420], abs=1.5)
+    assert " s to " in page.locator(".tools output").inner_text()
+    lanes = page.locator("svg.wide").nth(1)
+    assert lanes.evaluate("s => s.querySelector('.plot').viewBox.baseVal.width") == pytest.approx(120, abs=2)
+    assert lanes.locator(".flag:visible").count() < 2, "flags outside are hidden"
+    page.mouse.dblclick(box["x"] + 300 * scale, box["y"] + 90)
+    assert zoomed(page) == pytest.approx(whole)
+
+    page.get_by_role("button", name="Zoom in").focus()
+    page.keyboard.press("Enter")
+    assert zoomed(page)[1] - zoomed(page)[0] == pytest.approx((whole[1] - whole[0]) / 2)
+    page.keyboard.press("ArrowRight")
+    assert zoomed(page)[0] > whole[0] + (whole[1] - whole[0]) / 4 + 1
+    page.keyboard.press("Escape")
+    assert zoomed(page) == pytest.approx(whole)
+    assert complaints == []
+    page.close()
+
+
+def test_a_flag_opens_its_story_by_mouse_and_by_keyboard(browser: Any, pages: dict[str, Path]) -> None:
+    page, _, complaints = opened(browser, pages["failed"], viewport={"width": 1100, "height": 900})
+    stories = page.locator("details.timeline")
+    flags = page.locator("svg.wide .flag")
+    flags.nth(0).click()
+    assert stories.nth(0).get_by_text("c3 left in order").is_visible()
+    assert page.evaluate("document.activeElement.parentElement === document.querySelector('details.timeline')")
+    flags.nth(1).focus()
+    page.keyboard.press("Enter")
+    assert stories.nth(1).get_by_text("c8 left in order").is_visible()
+    assert complaints == []
     page.close()
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from harness.report import evidence, page, templating, words
 from harness.report import facts as reading
-from harness.report import page, words
 
 from . import runs
 
@@ -22,6 +22,8 @@ class Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.loads: list[str] = []
         self.handlers: list[str] = []
+        self.ids: list[str] = []
+        self.script = ""
         self.tags: list[str] = []
         self.words: list[str] = []
         self.open: list[str] = []
@@ -34,6 +36,8 @@ class Reader(HTMLParser):
         for name, value in attrs:
             if name in MAY_LOAD:
                 self.loads.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
             if name.startswith("on"):
                 self.handlers.append(name)
         if tag not in VOID:
@@ -46,6 +50,8 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "style":
             self.style += data
+        elif self.open and self.open[-1] == "script":
+            self.script += data
         else:
             self.words.append(data)
 
@@ -61,11 +67,15 @@ def read(folder: Path, files: dict[str, dict[str, Any]]) -> Reader:
 
 
 @pytest.mark.parametrize("make", [runs.passed, runs.failed, runs.unknown, runs.hostile, runs.huge, dict])
-def test_a_page_loads_nothing_runs_nothing_and_is_small(tmp_path: Path, make: Any) -> None:
+def test_a_page_loads_nothing_runs_its_own_and_is_small(tmp_path: Path, make: Any) -> None:
     found = read(tmp_path, make())
     assert [target for target in found.loads if not target.startswith("#")] == []
     assert found.handlers == []
-    assert not {"script", "iframe", "object", "embed", "link", "base", "form", "img"} & set(found.tags)
+    assert found.tags.count("script") == 1
+    assert found.script == templating.script("page.js").text
+    assert len(found.ids) == len(set(found.ids))
+    assert {target.removeprefix("#") for target in found.loads} <= set(found.ids)
+    assert not {"iframe", "object", "embed", "link", "base", "form", "img"} & set(found.tags)
     assert "url(" not in found.style
     assert "@import" not in found.style
     assert found.open == []
@@ -109,13 +119,26 @@ def test_every_loss_has_its_evidence(tmp_path: Path) -> None:
     assert "committed ahead 1 2,192 – 2,399 208 c3 committed offset 2,400 having been handed nothing" in found.text
     assert "Blame: consumer." in found.text
     assert "6.104 s sent by p1 6.113 s acknowledged at offset 2,192 – in the log at offset 2,192 14.596 s" in found.text
-    assert found.text.count("committed ahead: 208 from offset") == 4, "two flags, in the wide and the narrow picture"
+    flags = "committed ahead: 208 in partition 1 from offset 2,192"
+    assert found.text.count(flags) == 2, "one in the wide picture, and one in the narrow one"
+
+
+def test_flags_and_rows_lead_to_the_story(tmp_path: Path) -> None:
+    found = read(tmp_path, runs.failed())
+    assert found.loads.count("#story-0") == found.loads.count("#story-1") == 3
+    assert {"story-0", "story-1"} <= set(found.ids)
+
+
+def test_a_span_without_a_story_leads_to_its_row(tmp_path: Path) -> None:
+    found = read(tmp_path, runs.passed())
+    assert found.loads == ["#span-0"] * 2
+    assert "span-0" in found.ids
 
 
 def test_a_time_is_told_to_the_millisecond() -> None:
-    assert page.since_first_event(2_500_400_000) == "2.500 s"
-    assert page.since_first_event(None) == ""
-    assert page.since_first_event(True) == ""
+    assert evidence.since_first_event(2_500_400_000) == "2.500 s"
+    assert evidence.since_first_event(None) == ""
+    assert evidence.since_first_event(True) == ""
 
 
 def test_what_is_not_in_the_log_is_named_by_its_sender(tmp_path: Path) -> None:
@@ -217,7 +240,7 @@ def test_what_is_not_a_list_of_objects_is_named(tmp_path: Path) -> None:
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     found = read(tmp_path, runs.hostile())
     source = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "<script>" not in source
+    assert source.count("<script>") == 1, "our own"
     assert '<script>alert("x")</script>' in found.text
     assert not reading.UNPRINTABLE.search(source)
     assert "\\x1b[2J" in found.text

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from harness.report import pictures
+from harness.report.lanes import lanes
 
 from . import runs
 
@@ -17,15 +18,15 @@ def test_a_bin_is_drawn_at_its_rate_and_a_gap_is_no_zero() -> None:
     (panel,) = picture.panels
     assert panel.peak == 200
     assert len(panel.lines) == 2
-    assert panel.lines[0] == "M144 115", "half of the peak, a quarter second from the left"
+    assert panel.lines[0] == "M144 121", "half of the peak, a quarter second from the left"
     assert panel.lines[1].endswith(f"{panel.base:g}")
 
 
 def test_axis_labels_are_in_the_range() -> None:
     picture = pictures.throughput(timeline(produced=[1, 2, 3, 4]), within=(10.0, 12.0), width=800)
     assert picture is not None
-    assert [tick.label for tick in picture.x_ticks] == ["10", "10.5", "11", "11.5", "12"] or len(picture.x_ticks) > 2
-    assert all(picture.left <= tick.at <= picture.right for tick in picture.x_ticks)
+    assert len(picture.axis.ticks()) > 2
+    assert all(picture.axis.left <= tick.at <= picture.axis.right for tick in picture.axis.ticks())
 
 
 @pytest.mark.parametrize(
@@ -60,35 +61,39 @@ def test_both_pictures_share_their_time_axis() -> None:
     within = pictures.time_range(files["metrics.json"], ownerships)
     assert within == (4.5, pytest.approx(31.5))
     above = pictures.throughput(files["metrics.json"], within=within, width=800)
-    below = pictures.lanes(ownerships, [], within=within, width=800)
+    below = lanes(ownerships, [], within=within, width=800)
     assert above is not None
     assert below is not None
-    assert above.x_ticks == below.x_ticks
+    assert above.axis == below.axis
 
 
-def lanes_of(first_offset: int) -> pictures.Flag:
-    owned = [
-        {"member": m, "partition": 0, "start_ns": s, "end_ns": e, "first_offset": f, "last_offset": last}
-        for m, s, e, f, last in (("a", 0, 10**9, 0, 99), ("b", 2 * 10**9, 4 * 10**9, 200, 399))
+def test_an_empty_producer_and_an_unknown_lag_are_left_out() -> None:
+    picture = pictures.throughput(
+        timeline(delivered=[1, 2, 3, 4], produced=[0] * 4, lag=[]), within=(10, 12), width=800
+    )
+    assert picture is not None
+    assert [panel.name for panel in picture.panels] == ["delivered"]
+
+
+def test_lag_has_a_panel_below_the_others() -> None:
+    rates = {"delivered": [1, 2, 3, 4], "produced": [9, 0, 0, 0], "lag": [8, 6, 3, 0]}
+    picture = pictures.throughput(timeline(**rates), within=(10, 12), width=800)
+    assert picture is not None
+    assert [(panel.name, panel.unit) for panel in picture.panels][2] == ("lag", "messages")
+    assert picture.base == picture.panels[2].base
+
+
+def test_faults_and_rebalances_are_bands_on_the_time_axis() -> None:
+    metrics = timeline(delivered=[1, 1, 1, 1])
+    metrics["faults"] = [
+        {"fault": "freeze", "t_s": 10.5, "until_s": 11.0},
+        {"fault": "kill", "t_s": 11, "until_s": None},
     ]
-    span = {"kind": "skipped", "partition": 0, "first_offset": first_offset, "count": 3}
-    picture = pictures.lanes(owned, [span], within=(0.0, 4.0), width=pictures.LEFT + pictures.RIGHT + 400)
-    assert picture is not None
-    assert [bar.shade for bar in picture.bars] == [0, 1]
-    return picture.flags[0]
-
-
-def test_a_span_inside_an_ownership_is_flagged_inside_its_bar() -> None:
-    assert lanes_of(300).x - pictures.LEFT == pytest.approx(300, abs=2)
-
-
-def test_a_span_between_ownerships_is_flagged_at_the_end_of_the_one_before() -> None:
-    assert lanes_of(150).x - pictures.LEFT == pytest.approx(100, abs=2)
-
-
-def test_lanes_and_bars_beyond_the_limit_are_counted() -> None:
-    owned = [{"member": "a", "partition": p, "start_ns": 0, "end_ns": None} for p in range(100) for _ in range(20)]
-    picture = pictures.lanes(owned, [], within=(0.0, 1.0), width=800)
-    assert picture is not None
-    assert len(picture.lanes) + picture.lanes_left_out == 100
-    assert len(picture.bars) + picture.bars_left_out == 48 * 20
+    metrics["group"] = {"rebalances": [{"t_s": 11.0, "duration_s": 0.5}, {"t_s": 99.0, "duration_s": 1}, {}]}
+    axis = pictures.axis_of((10.0, 12.0), pictures.LEFT + pictures.RIGHT + 400)
+    found = pictures.bands(metrics, axis)
+    assert [(band.kind, band.x - pictures.LEFT, band.width) for band in found] == [
+        ("fault", 100, 100),
+        ("rebalance", 200, 100),
+    ]
+    assert found[0].text == "freeze, 10.50 s to 11.00 s"

@@ -23,6 +23,7 @@ from harness.gating.limits import FIGURES
 from harness.gating.machine import Machine, machine
 from harness.measuring.course import Way
 from harness.measuring.rounds import calls, refuse
+from harness.measuring.table import WRONG
 from harness.members import planted
 from harness.report.progress import Progress
 from harness.rundir import disk_error, new_path, write_json
@@ -147,10 +148,10 @@ def alone(scenario: Scenario, client: str, progress: Progress) -> dict[str, Any]
         measure(cell, (own, own), Path(folder), limit_s=ALONE_S, progress=progress, after=lambda: None)
     if cell.error is not None:
         raise HarnessError("worker-failed", f"{scenario.name}: not measured: {cell.error}")
+    if wrong := sum(side.total(*WRONG) for _, side in cell.sides()):
+        what = f"{scenario.name}: {client} did not deliver every message once: {wrong:,} are wrong"
+        raise HarnessError("bad-baseline", what, "It is no baseline.")
     readings = cell.baseline.readings + cell.candidate.readings
     medians = {name: statistics.median(reading[name] for reading in readings) for name in FIGURES.values()}
-    lost = sum(side.total("lost") for _, side in cell.sides())
     read = sum(side.total("messages") for _, side in cell.sides())
-    if lost:
-        raise HarnessError("bad-baseline", f"{scenario.name}: {client} lost {lost:,} messages", "It is no baseline.")
     return {"client": str(own.env.spec), "readings": len(readings), "read": read} | medians

@@ -25,7 +25,9 @@ from harness.scenario import Scenario
 CALIBRATION = 20_000
 """So many messages are read first, to see how fast the baseline is."""
 STEADY_S = 1.0
-"""A reading is to take about so long."""
+"""A reading is to take about so long,"""
+STEADY_CPU_S = 0.1
+"""and on a busy machine, which gives it little of a second, until it has had so much: a clock tells less of less."""
 PATIENCE_S = 60
 """One reading may take so long, whatever the gate may."""
 BROKEN = {"corrupt": "messages with a wrong value were", "strange": "messages that nobody sent were"}
@@ -204,8 +206,8 @@ def _settle(cell: Cell, course: Course, ways: tuple[Way, Way], progress: Progres
         side.first.append(asdict(course.read(way)))
     if cell.broken:
         return course.scenario.messages
-    rate = cell.baseline.first[0]["throughput_msgs_per_s"]
-    wanted = min(asked, max(CALIBRATION, int(rate * STEADY_S)))
+    rate, cpu_s = (cell.baseline.first[0][name] for name in ("throughput_msgs_per_s", "cpu_s_per_million"))
+    wanted = min(asked, max(CALIBRATION, int(rate * STEADY_S), int(STEADY_CPU_S * 1e6 / cpu_s)))
     if wanted > course.scenario.messages:
         progress.say(f"{rate:,.0f} messages a second: writing {wanted:,}")
         course.turn_to("measured", wanted, security)

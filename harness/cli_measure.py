@@ -49,7 +49,7 @@ def measure(
     Example: harness measure ssl_poll_speed --clients kafka-python,aiokafka
     """
     from harness.measuring import rounds as measuring
-    from harness.measuring.table import lines
+    from harness.measuring.table import WRONG, lines
     from harness.report.console import progress
     from harness.report.terminal import Terminal
     from harness.rundir import write_text
@@ -69,4 +69,4 @@ def measure(
     else:
         for line in lines(rows):
             click.echo(line)
-    return EXIT_FAIL if any(row.sum("lost") + row.sum("repeated") for row in rows) else EXIT_PASS
+    return EXIT_FAIL if any(row.sum(name) for row in rows for name in WRONG) else EXIT_PASS

@@ -18,6 +18,7 @@ from harness.clients.envs import ClientEnv, prepare
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 from harness.measuring.course import TOPIC, Course, Way
+from harness.measuring.table import WRONG
 from harness.measuring.yardsticks import Yardsticks
 from harness.report.progress import Progress
 from harness.scenario import Scenario
@@ -52,8 +53,7 @@ class Row:
         kept = {"what": self.what, "call": self.call, "security": self.security, "kind": self.kind}
         return kept | {
             "median": medians,
-            "lost": self.sum("lost"),
-            "repeated": self.sum("repeated"),
+            **{name: self.sum(name) for name in WRONG},
             "rounds": self.rounds,
         }
 

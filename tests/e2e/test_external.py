@@ -87,7 +87,7 @@ def test_three_libraries_use_it_and_leave_it_as_it_was(cluster: SharedCluster, t
     watch = Watch()
     watch.start()
     run = harness("run", *files, "--properties", properties(tmp_path, cluster, "alice"), "--out", out, "--json")
-    told, progress = run.communicate(timeout=120)
+    told, progress = run.communicate(timeout=240)
     watch.over.set()
     assert run.returncode == 0, told + progress
     verdicts = [json.loads(line) for line in told.splitlines()]
@@ -137,7 +137,7 @@ def test_after_sigterm_nothing_is_left(cluster: SharedCluster, tmp_path: Path) -
         assert time.monotonic() < deadline
         time.sleep(0.3)
     run.send_signal(signal.SIGTERM)
-    told = run.communicate(timeout=90)
+    told = run.communicate(timeout=180)
     assert run.returncode == 130, told
     assert cluster.everything() == before
 
@@ -148,13 +148,13 @@ def test_what_is_not_allowed_is_said_with_the_remedy(cluster: SharedCluster, tmp
     file = scenario(tmp_path, "confluent-kafka")
     known = properties(tmp_path, cluster, "bob", "PLAIN")
     run = harness("run", file, "--properties", known, "--out", tmp_path / "results", "--quiet")
-    _, told = run.communicate(timeout=60)
+    _, told = run.communicate(timeout=180)
     assert run.returncode == 4, told
     assert "error [broker-rights]" in told
     assert "creating topic harness-" in told
     assert "--allow-principal User:bob --operation Create" in told
     run = harness("run", file, "--properties", known, "--prefix", "team.", "--out", tmp_path / "results", "--quiet")
-    _, told = run.communicate(timeout=60)
+    _, told = run.communicate(timeout=180)
     assert run.returncode == 4, told
     assert "reading the offsets of group team." in told
     assert "--operation Read --operation Delete --group team." in told
@@ -162,7 +162,7 @@ def test_what_is_not_allowed_is_said_with_the_remedy(cluster: SharedCluster, tmp
     wrong = os.environ | {"HARNESS_SASL_PASSWORD": f"{CANARY}-wrong"}
     done = subprocess.run(
         [sys.executable, "-m", "harness", "run", file, "--properties", known, "--out", tmp_path / "results", "--quiet"],
-        env=wrong, capture_output=True, text=True, timeout=60,
+        env=wrong, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
     assert "connecting: " in done.stderr

@@ -19,7 +19,7 @@ from harness import stages
 from harness.broker.admin import Admin
 from harness.broker.base import Broker as RunningBroker
 from harness.broker.base import open_broker
-from harness.broker.external import External, administrator
+from harness.broker.external import External, ExternalBroker, administrator
 from harness.clients.pool import Pool
 from harness.errors import HarnessError
 from harness.journal import Journal
@@ -65,7 +65,7 @@ class Bed:
         self.progress = progress
         self._stack = contextlib.ExitStack()
         self._clients: dict[tuple[object, ...], stages.Clients] = {}
-        self._brokers: dict[tuple[int, bool], RunningBroker] = {}
+        self._brokers: dict[tuple[int, bool, bool], RunningBroker] = {}
         self._number = 0
         self._lock = threading.RLock()
         self._own = threading.local()
@@ -78,15 +78,21 @@ class Bed:
 
     def running(self, scenario: Scenario) -> RunningBroker:
         """The broker that a scenario needs, started if need be, with all its nodes up."""
-        nodes, proxied = kind = _kind(scenario)
+        nodes, proxied, trapped = kind = _kind(scenario)
         with self._lock:
             if kind not in self._brokers:
                 self.progress.say("broker start")
                 name = "broker" + ("_of_3" if nodes == 3 else "") + ("_behind_proxy" if proxied else "")
+                name += "_with_traps" if trapped else ""
                 settings = self.broker.model_copy(update={"nodes": nodes})
                 log = self.results / f"{name}.log"
                 opened = open_broker(
-                    settings, run_log=log, progress=self.progress.say, proxied=proxied, external=self.external
+                    settings,
+                    run_log=log,
+                    progress=self.progress.say,
+                    proxied=proxied,
+                    trapped=trapped,
+                    external=self.external,
                 )
                 self._brokers[kind] = self._stack.enter_context(opened)
             self._brokers[kind].restore()
@@ -94,6 +100,8 @@ class Bed:
 
     def prepare(self, scenario: Scenario) -> stages.Clients:
         """The environments that a scenario needs, made once."""
+        if self.external is not None:
+            self.external.adapted(scenario)  # Refuses clients that cannot log in there.
         own = [(name, member.client) for name, member in (scenario.members or {}).items()]
         key = (scenario.client, scenario.producer.client, scenario.security, *own)
         with self._lock:
@@ -110,10 +118,13 @@ class Bed:
 
     def begin(self, scenario: Scenario, name: str) -> RunDir:
         """The folder of a new run, with what was known before it."""
+        broker = self.running(scenario)
+        if isinstance(broker, ExternalBroker):
+            broker.refuse(scenario)
         run = RunDir.create(self.results, name)
         write_text(run.path / "scenario.yaml", dump(scenario))
         run.meta |= circumstances(scenario, ["harness", *sys.argv[1:]], self._next(run))
-        run.meta["broker"] = described(self.running(scenario))
+        run.meta["broker"] = described(broker)
         return run
 
     def fill(
@@ -165,7 +176,7 @@ class Bed:
 
     def _admin(self, scenario: Scenario) -> Admin:
         """Each thread asks over connections of its own."""
-        own: dict[tuple[int, bool], Admin] = self._own.__dict__.setdefault("admins", {})
+        own: dict[tuple[int, bool, bool], Admin] = self._own.__dict__.setdefault("admins", {})
         kind = _kind(scenario)
         if kind not in own:
             admin = administrator(self.running(scenario), scenario, timeout_s=patience_s(scenario))
@@ -175,9 +186,9 @@ class Bed:
         return own[kind]
 
 
-def _kind(scenario: Scenario) -> tuple[int, bool]:
-    """Scenarios of the same release and kind share a broker: its nodes, and whether it is behind a proxy."""
-    return scenario.broker.nodes, scenario.proxied
+def _kind(scenario: Scenario) -> tuple[int, bool, bool]:
+    """Scenarios of the same release and kind share a broker: its nodes, whether it is behind a proxy, and has traps."""
+    return scenario.broker.nodes, scenario.proxied, scenario.trapped
 
 
 def _take_over(run: RunDir, log: Log) -> None:

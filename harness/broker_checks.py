@@ -24,7 +24,7 @@ OLD = ("0.", "1.", "2.", "3.")
 def nodes(get: Lookup) -> Iterator[Finding]:
     """Whether the backend can have as many nodes as it shall."""
     count = get("broker", "nodes")
-    if count is not None and count > 1 and "nodes" not in _abilities(get):
+    if count is not None and count > 1 and "nodes" not in abilities(get):
         what = f"a broker of the backend {get(*BACKEND)} has the nodes that it has; leave it out, or use embedded"
         yield Finding(("broker", "nodes"), what, also=(BACKEND,))
     copies = get("topic", "replication")
@@ -36,7 +36,7 @@ def fault(get: Lookup, path: KeyPath, kind: str) -> Iterator[Finding]:
     """What is wrong with a fault of the broker."""
     target, key, count = get(*path, kind), (*path, kind), get("broker", "nodes")
     ability = NEEDS[kind]
-    if ability not in _abilities(get):
+    if ability not in abilities(get):
         does = "tell what clients ask of a node" if ability == "requests" else f"{ability} a node"
         yield Finding(key, f"a broker of the backend {get(*BACKEND)} cannot {does}; embedded can", also=(BACKEND,))
     elif ability == "requests" and get(*BACKEND) == "docker" and (get(*KAFKA) or "4").startswith(OLD):
@@ -78,7 +78,7 @@ def strange(get: Lookup) -> Iterator[Finding]:
 def network(get: Lookup, path: KeyPath) -> Iterator[Finding]:
     """Faults of the network need a proxy before the broker."""
     backend, key = get(*BACKEND), (*path, "network")
-    if "proxy" not in _abilities(get):
+    if "proxy" not in abilities(get):
         what = f"a broker of the backend {backend} has no proxy before it; embedded has one"
         yield Finding(key, what, also=(BACKEND,))
     elif backend == "docker" and get("security") == "plaintext":
@@ -106,7 +106,7 @@ def _partition(get: Lookup, key: KeyPath, target: Any) -> Iterator[Finding]:
         yield Finding(key, f"there is no partition {target}; there are {partitions}, from 0", also=(("partitions",),))
 
 
-def _abilities(get: Lookup) -> frozenset[str]:
+def abilities(get: Lookup) -> frozenset[str]:
     backend = get(*BACKEND)
     # One that is wrong is told as that.
     return ABILITIES.get("embedded" if backend in (None, "auto") else backend, ABILITIES["embedded"])

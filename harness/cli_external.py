@@ -89,12 +89,23 @@ class Asked:
         return made
 
     def planned(self, plan: "list[Scenario]", external: "External | None") -> "list[Scenario]":
-        """The scenarios as they are run: connected as that broker is, and within the limits; asked for, if need be."""
-        from harness.volume import ASK_ABOVE_BYTES, in_words, limited, read_bytes, written_bytes
+        """The scenarios as they are run; asked for, if need be."""
+        plan = self.limits(plan, external)
+        self.ask(plan, external)
+        return plan
+
+    def limits(self, plan: "list[Scenario]", external: "External | None") -> "list[Scenario]":
+        """The scenarios, connected as that broker is, with producers that are slow enough."""
+        from harness.volume import limited
 
         if external is not None:
             plan = [external.adapted(scenario) for scenario in plan]
-        plan = [limited(scenario, self.max_rate) for scenario in plan]
+        return [limited(scenario, self.max_rate) for scenario in plan]
+
+    def ask(self, plan: "list[Scenario]", external: "External | None") -> None:
+        """Raise UsageError where all of it is more than is wanted."""
+        from harness.volume import ASK_ABOVE_BYTES, in_words, read_bytes, written_bytes
+
         total = sum(map(written_bytes, plan))
         if self.max_bytes is not None and total > read_bytes(self.max_bytes):
             what = f"{in_words(total)} would be written, more than --max-bytes {self.max_bytes}"
@@ -104,7 +115,12 @@ class Asked:
         there = sum(written_bytes(scenario) for scenario in plan if scenario.broker.backend == "external")
         if external is not None and there > ASK_ABOVE_BYTES and not self.yes and not self.dry_run:
             _ask(f"{in_words(there)} will be written to {external.reach.bootstrap}")
-        return plan
+
+    def moved(self, scenario: "Scenario") -> "Scenario":
+        """One that is for another broker, where an option says how the user's own is reached."""
+        if self.broker(None) != "external":
+            return scenario
+        return scenario.model_copy(update={"broker": scenario.broker.model_copy(update={"backend": "external"})})
 
     def show(self, plan: "list[Scenario]", external: "External | None") -> None:
         """What would be done, on stdout."""

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli_external import Asked as There
+from harness.cli_external import external_options, taken
 from harness.errors import EXIT_PASS, UsageError
 
 if TYPE_CHECKING:
+    from harness.broker.external import External
     from harness.matrix.book import Book
+    from harness.matrix.models import Asked
     from harness.matrix.plan import Cell
 
 COMMAS = re.compile(r",(?![^\[]*\])")
@@ -50,6 +54,7 @@ def _list(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> lis
               help="Then put page and data into DIR/matrix, and the tables into DIR/README.md.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print matrix.json, and nothing else.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@external_options
 def matrix(
     targets: tuple[str, ...],
     jobs: int,
@@ -77,13 +82,19 @@ def matrix(
     from harness.report.console import progress
     from harness.report.terminal import Terminal
 
-    asked = ask(targets, options)
+    there = taken(options)
+    asked, external = _there(there, ask(targets, options))
     planned = cells(asked)
+    plan = [cell.scenario for cell in planned if cell.scenario is not None]
+    there.ask(plan, external)
+    if there.dry_run:
+        there.show(plan, external)
+        return EXIT_PASS
     book = _opened(out, resume, new, asked, planned, fingerprint(asked, planned))
     try:
         with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
             same_log = asked.matrix.replay == "same_log"
-            run_matrix(book, planned, same_log=same_log, jobs=jobs, progress=shown)
+            run_matrix(book, planned, same_log=same_log, jobs=jobs, progress=shown, external=external)
     except BaseException:
         done = len(planned) - len(book.waiting(planned))
         click.echo(f"{book.path}: {done} of {len(planned)} cells are done; the same command goes on", err=True)
@@ -102,6 +113,16 @@ def matrix(
     else:
         summary(book.path, Terminal())
     return exit_code(book.rows)
+
+
+def _there(options: "There", asked: "Asked") -> "tuple[Asked, External | None]":
+    """The matrix as it is run on the user's own cluster, where it is to be."""
+    scenarios = {name: options.moved(scenario) for name, scenario in asked.scenarios.items()}
+    external = options.external(list(scenarios.values()))
+    if external is not None and asked.matrix.securities:
+        raise UsageError("bad-matrix", "securities: your own cluster is reached in one way alone", "Leave it out.")
+    made = {name: options.limits([scenario], external)[0] for name, scenario in scenarios.items()}
+    return type(asked)(asked.matrix, asked.name, made), external
 
 
 def _opened(out: Path, resume: Path | None, new: bool, asked: Any, planned: "list[Cell]", plan: str) -> "Book":

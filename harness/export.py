@@ -21,6 +21,7 @@ import numpy as np
 from harness import frames, recording
 from harness.aborts import marked
 from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, joined, no_rows
+from harness.errors import UsageError
 from harness.history import Event, History
 from harness.reader import Reader
 from harness.rundir import RunDir, disk_error, fresh_part
@@ -70,6 +71,9 @@ class Recording:
 def export(run: RunDir, out: TextIO) -> int:
     """Write a run's portable history to `out`. Returns the number of lines."""
     recorded = _read(run)
+    if recorded.history.run.refused is not None:
+        what = f"{run.path}: a run whose consumer must not get through"
+        raise UsageError("no-export", what, "A portable history has no line for what its broker said; verify the run.")
     lines = _lines(recorded)
     count = 0
     for line in lines:
@@ -92,10 +96,10 @@ def export_stdout(run: RunDir) -> int:
 
 def export_file(run: RunDir, path: Path) -> int:
     """The same into a file, which is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    part = fresh_part(path)
     try:
         try:
-            with fresh_part(path).open("x", encoding="utf-8", errors="backslashreplace") as file:
+            with part.open("x", encoding="utf-8", errors="backslashreplace") as file:
                 count = export(run, file)
             part.replace(path)
         finally:

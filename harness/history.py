@@ -48,6 +48,7 @@ class RunInfo:
     reset: str = "earliest"
     group: str | None = None
     idempotent: bool = False
+    refused: str | None = None  # the case in which the consumer must not get through
 
 
 @dataclass
@@ -72,6 +73,7 @@ class History:
     corrupt: Columns = field(default_factory=Columns)  # as handed over
     corrupt_log: Columns = field(default_factory=Columns)  # as the independent reader found it
     drained: Event | None = None
+    refusal: Event | None = None
     faults: list[Event] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)  # sentences: what did not end as it should, never a pass
     damaged: list[str] = field(default_factory=list)  # sentences: evidence that is gone, so that nothing is proven
@@ -83,7 +85,7 @@ class History:
 
     def producer_name(self, number: int) -> str:
         """A producer's name; a damaged identity may tell of one that never was."""
-        return self.producers[number] if number < len(self.producers) else f"producer {number}"
+        return self.producers[number] if 0 <= number < len(self.producers) else f"producer {number}"
 
     def rows_of(self, partition: int) -> "PartitionRows":
         """Everything recorded of one partition, but for deliveries."""

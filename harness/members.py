@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import script
 from harness.bench import Bench, config
+from harness.broker.base import trapped
 from harness.clients.envs import ClientEnv
 from harness.clients.pool import Worker
 from harness.clients.settings import client_id_setting, commit_settings, consumer_settings, group_settings
@@ -110,6 +111,8 @@ def members_of(bench: Bench, ends: dict[int, tuple[int, int]]) -> list[Member]:
     }
     if scenario.consumer.certificate == "foreign":
         shared["connection"] = bench.broker.wrong_connection()
+    if scenario.consumer.refused is not None:
+        shared["connection"] = trapped(bench.broker).trap(scenario.consumer.refused)
     made = []
     for name, parts, numbered in processes_of(scenario):
         env = bench.clients.of(name)

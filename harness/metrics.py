@@ -25,8 +25,8 @@ def measure(history: History, meta: dict[str, Any]) -> dict[str, Any]:
     scenario = meta.get("scenario_settings", {})
     size_bytes = scenario.get("size_bytes")
     live = scenario.get("consume") == "while_produced"
-    one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") and not live else None
-    speed = _speed(one, size_bytes) if one else {}
+    one = consumers[0]["ended"] if len(consumers) == 1 and consumers[0].get("ended") else None
+    speed = _speed(one, size_bytes) if one and not live else {}
     made = _speed(producers[0]["ended"], size_bytes) if producers and producers[0].get("ended") else {}
     several = "speed is not measured in a run with restarts or several members: use a speed scenario"
     paced = "speed is not measured at a fixed rate: latency is"

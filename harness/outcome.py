@@ -9,6 +9,7 @@ from harness.errors import HarnessError
 from harness.frames import open_tape
 from harness.history import History
 from harness.measuring import latency
+from harness.refused import judged
 from harness.rundir import RunDir, write_json, write_text
 from harness.verify import judge
 
@@ -60,7 +61,8 @@ def latency_of(run: RunDir) -> dict[str, Any]:
 def judge_history(history: History) -> dict[str, Any]:
     """The verdict; a checker that raises is UNKNOWN, never a pass, and says so."""
     try:
-        return judge(history)
+        verdict = judge(history)
+        return verdict if history.run.refused is None else judged(verdict, history)
     except Exception as error:  # noqa: BLE001 - whatever a checker stumbles over, the run is unproven
         import traceback
 

@@ -42,11 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Any:
-    """The scenarios that were asked for stand beside whatever else there is."""
+    """The scenarios that were asked for stand before whatever else there is."""
     report = yield
     if isinstance(collector, pytest.Session):
-        for name in collector.config.getoption("harness"):
-            report.result.append(ScenarioFile.from_parent(collector, name=name, nodeid=name))
+        names = collector.config.getoption("harness")
+        report.result[:0] = [ScenarioFile.from_parent(collector, name=name, nodeid=name) for name in names]
     return report
 
 

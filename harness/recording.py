@@ -49,7 +49,8 @@ def read(run: RunDir) -> History:
     history.damaged += [f"history/{name}.bin is missing" for name in missing]
     if run.last_mark() not in STAGES_BEFORE_JUDGING:
         early.append(f"the run ended early: its last finished stage is {run.last_mark()!r}")
-    history.torn[:0] = early
+    # One who must not get through leaves doubts of that kind, which are none then.
+    (history.torn if history.run.refused is None else history.damaged)[:0] = early
     return history
 
 
@@ -63,6 +64,7 @@ def run_info(meta: dict[str, Any]) -> RunInfo:
         isolation=judging.get("isolation", "read_uncommitted"),
         reset=judging.get("reset", "earliest"),
         group=judging.get("group"),
+        refused=judging.get("refused"),
     )
 
 
@@ -230,6 +232,7 @@ def _harness(history: History, own: list[Event]) -> None:
     history.torn += [str(event.data["why"]) for event in own if event.type == "torn"]
     drained = [event for event in own if event.type == "drained"]
     history.drained = drained[-1] if drained else None
+    history.refusal = next((event for event in own if event.type == "refusal"), None)
 
 
 def own_events(path: Path) -> tuple[list[Event], list[str]]:

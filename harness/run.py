@@ -55,9 +55,14 @@ def run_scenario(
         run.mark("clients_ready")
 
         with clock.stage("broker start"):
-            log, proxied = run.log("broker"), scenario.proxied
+            log, proxied, trapped = run.log("broker"), scenario.proxied, scenario.trapped
             opened = open_broker(
-                scenario.broker, run_log=log, progress=progress.say, proxied=proxied, external=external
+                scenario.broker,
+                run_log=log,
+                progress=progress.say,
+                proxied=proxied,
+                trapped=trapped,
+                external=external,
             )
             broker = stack.enter_context(opened)
             run.meta["broker"] = described(broker)
@@ -206,6 +211,7 @@ def circumstances(scenario: Scenario, command: list[str], group: str = stages.GR
             "isolation": "read_uncommitted",
             "reset": "earliest",
             "group": group,
+            "refused": scenario.consumer.refused,
         },
         "clients": [],
         "stages": [],

@@ -30,6 +30,7 @@ def _wrong(meta: dict[str, Any]) -> Iterator[str]:
         "isolation": lambda value: value in ISOLATIONS,
         "reset": lambda value: value is None or _is_text(value),
         "group": lambda value: value is None or _is_text(value),
+        "refused": lambda value: value is None or _is_text(value),
     }
     yield from _each(judging, wanted, "judging.")
     yield from _objects(

@@ -126,17 +126,20 @@ def bounded_text(path: Path) -> str:
 
 
 def fresh_part(path: Path) -> Path:
-    """The name under which a file is written until it is whole, with nothing there that could be written through."""
-    part = path.with_name(path.name + ".part")
+    """The name under which a file is written until it is whole, with nothing there that could be written through.
+
+    Another process that writes the same file has a name of its own.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     return part
 
 
 def write_text(path: Path, text: str) -> None:
     """Write whole or not at all: a reader never sees half of a file. Half of a character is written as `\\ud800`."""
-    part = path.with_name(path.name + ".part")
+    part = fresh_part(path)
     try:
-        with fresh_part(path).open("x", encoding="utf-8", errors="backslashreplace") as file:
+        with part.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from harness import foreign_code
 from harness.errors import UsageError
 from harness.fault_models import Fault
 from harness.scenario_checks import conflicts
@@ -131,6 +132,11 @@ class Scenario(Keys):
         """Whether a proxy has to stand before the broker, for faults of the network."""
         return any(fault.network is not None for fault in self.faults)
 
+    @property
+    def trapped(self) -> bool:
+        """Whether its broker needs listeners that refuse clients."""
+        return self.consumer.refused is not None
+
     def disturbed_while(self, stage: str) -> bool:
         """Whether there are faults of this stage, `produce` or `consume`."""
         return any(fault.during == stage for fault in self.faults)
@@ -165,6 +171,7 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None, name: str
         scenario = Scenario.model_validate(document.values)
     except ValidationError as error:
         findings = findings_of(error, document, blocks(), defaults())
+    findings += foreign_code.in_scenario(document.values, options)
     if findings or document.problems:
         raise refusal(file, document, findings, options)
     scenario._name = name or file.stem

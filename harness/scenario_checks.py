@@ -7,7 +7,7 @@ both sorts in one file can be told at once.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness import group_checks, latency_checks, member_checks, produce_checks
+from harness import group_checks, latency_checks, member_checks, produce_checks, refusal_checks
 from harness.clients.catalogue import CLIENTS
 from harness.clients.spec import parse_spec
 from harness.compaction import SETTINGS as COMPACTION
@@ -46,7 +46,19 @@ OWN_SETTINGS: Mapping[str, str] = {
     "metadata_broker_list": "the harness connects the clients; see broker.backend",
     "group_id": "the harness names a new group for each run",
     "security_protocol": "the key `security` decides it",
+    **dict.fromkeys(
+        (
+            "plugin_library_paths",
+            "ssl_engine_location",
+            "ssl_engine_id",
+            "ssl_providers",
+            "sasl_kerberos_kinit_cmd",
+        ),
+        "a file runs no code that it names",
+    ),
 }
+SECRETS = ("password", "sasl", "secret", "token", "ssl_key_pem", "ssl_context")
+"""In the names of settings that log a client in."""
 
 
 def conflicts(get: Lookup) -> list[Finding]:
@@ -181,6 +193,9 @@ def _settings(get: Lookup) -> Iterator[Finding]:
             plain = name.replace(".", "_")
             if plain in OWN_SETTINGS:
                 yield Finding(path, f"not a scenario's to set: {OWN_SETTINGS[plain]}")
+            elif any(word in plain for word in SECRETS):
+                what = "not a scenario's to set: what a scenario says is kept with its results; see --properties"
+                yield Finding(path, what)
             elif not _is_setting(value):
                 yield Finding(path, "expected text, a number, true, false, null, or a list of them")
 
@@ -206,4 +221,5 @@ CHECKS = (
     *group_checks.CHECKS,
     *produce_checks.CHECKS,
     *latency_checks.CHECKS,
+    *refusal_checks.CHECKS,
 )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from harness import script
+from harness.broker.traps import Case
 
 DEFAULT_KAFKA = "4.3.1"
 
@@ -244,7 +245,15 @@ class Consumer(Keys):
     certificate: Literal["trusted", "foreign"] = Field(
         default="trusted",
         description="The certificate that the consumer shows under mutual TLS; `foreign`: of an authority that the "
-        "broker does not trust, so that nothing may be delivered.",
+        "broker does not trust, so that nothing may be delivered. `refused` judges that.",
+    )
+    refused: Case | None = Field(
+        default=None,
+        description="The consumer must not get through, which is then what is judged. Its own certificate: "
+        "`no_certificate`, `foreign_certificate` (of an authority that the broker does not trust), "
+        "`expired_certificate`; the broker's: `foreign_server`, `expired_server`, `wrong_host`; only TLS 1.2 against a "
+        "broker that speaks only 1.3, and the reverse: `tls_1_2_client`, `tls_1_3_client`; `no_right`: the consumer is "
+        "known, and may not read. null: it gets through.",
     )
     commit: Commit | None = Field(
         default=None, description="Who commits, and when; null: as the library does by itself."

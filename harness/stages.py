@@ -24,6 +24,7 @@ from harness.feed import Feed
 from harness.group import Ends, Group
 from harness.members import ISOLATION_BY_DEFAULT, members_of, planted
 from harness.recording import own_events
+from harness.refusal import Vigil
 from harness.rundir import write_json
 from harness.scenario import Scenario
 from harness.writing import Writing
@@ -193,10 +194,14 @@ def consume(bench: Bench, ends: Ends, feed: Feed | None = None) -> None:
         bench.admin.store_offsets(bench.group, bench.topic, dict.fromkeys(ends, bench.scenario.group.committed))
         note_stored(bench)
     faults = faults_of(schedule(bench.scenario))
+    case = bench.scenario.consumer.refused
+    vigil = None if case is None else Vigil(bench, case, members[0])
     group = Group(bench, members, ends, faults, feed)
     if faults or feed is not None:
         group.view()  # The first question opens a connection, and takes a second that no fault may lose.
     group.run()
+    if vigil is not None:
+        bench.journal.write("refusal", **vigil.evidence())
 
 
 def check_log(bench: Bench, ends: dict[int, tuple[int, int]]) -> None:

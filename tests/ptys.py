@@ -1,5 +1,6 @@
 """A command on a pseudo-terminal of a given size, and what stood on its screen at each moment."""
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PIECE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b\].*?(?:\x07|\x1b\\)|([\r\n])|([^\x1b\r\n]+)", re.DOTALL)
+HALF = re.compile(r"\x1b(?:\[[?\d;]*)?$")
 HIDES, SHOWS = "\x1b[?25l", "\x1b[?25h"
 
 
@@ -84,14 +86,16 @@ def run_on_pty(
         [str(part) for part in argv],
         stdin=slave, stdout=subprocess.PIPE, stderr=slave, env=kept | {"TERM": "xterm-256color"} | dict(env or {}),
     )  # fmt: skip
-    screen, shown, data = Screen(columns), Shown(0, "", ""), b""
+    screen, shown, rest = Screen(columns), Shown(0, "", ""), ""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     deadline = time.monotonic() + timeout_s
     try:
         while process.poll() is None or select.select([master], [], [], 0)[0]:
             assert time.monotonic() < deadline, f"still runs after {timeout_s} s:\n{screen.text()}"
             if select.select([master], [], [], 0.05)[0]:
-                data += os.read(master, 65536)
-                text, data = _whole(data)
+                text = rest + decoder.decode(os.read(master, 65536))
+                half = HALF.search(text)
+                text, rest = (text[: half.start()], half.group()) if half else (text, "")
                 shown.raw += text
                 screen.feed(text)
                 if not shown.screens or shown.screens[-1] != screen.text():
@@ -110,16 +114,3 @@ def run_on_pty(
                 os.close(fd)
     shown.strange = screen.strange
     return shown
-
-
-def _whole(data: bytes) -> tuple[str, bytes]:
-    """What of the bytes is whole: neither half of a character nor half of a control sequence."""
-    end = len(data)
-    cut = re.search(rb"(?:\x1b(?:\[[?\d;]*)?|[\xc0-\xff][\x80-\xbf]*)$", data)
-    if cut is not None:
-        with contextlib.suppress(UnicodeDecodeError):
-            data[cut.start() :].decode()
-            if data[cut.start()] != 0x1B:
-                return data.decode("utf-8", "replace"), b""
-        end = cut.start()
-    return data[:end].decode("utf-8", "replace"), data[end:]

@@ -138,3 +138,10 @@ def test_odd_runs_are_passed_over(tmp_path: Path, temp: Path, text: str) -> None
     (tmp_path / "1-x" / "run.json").write_text(text)
     assert cleaning.find(tmp_path) == []
     assert os.listdir(tmp_path / "1-x") == ["run.json"]
+
+
+def test_a_whole_run_that_was_reported_since_is_nobodys_leftover(tmp_path: Path, temp: Path, gone: Any) -> None:
+    recorded, half = run_of(tmp_path, gone, "recorded"), run_of(tmp_path, gone, "consumed")
+    for run in (recorded, half):
+        (run / "report.html").touch()
+    assert [one.place for one in cleaning.find(tmp_path)] == [str(half)]

@@ -96,3 +96,27 @@ def test_threads_of_one_process_are_counted_once():
         for clients in (threads, [*threads, client("c3", 8, 1.0)], [*threads, client("c3", 8, None)])
     ]
     assert measured == [{"count": 1, "cpu_s": 2.5}, {"count": 2, "cpu_s": 3.5}, {"count": 2, "cpu_s": None}]
+
+
+def test_bytes_on_the_wire_are_told_where_they_can_hold_what_was_delivered() -> None:
+    wire = {"connections": 2, "bytes_received": 250_000, "bytes_sent": 5_000}
+    told = measure(history(), meta(ENDED | {"wire": wire}))["wire"]
+    assert told == wire | {"received_per_message": 250.0, "sent_per_message": 5.0}
+    fewer = wire | {"bytes_received": 199_999}
+    assert measure(history(), meta(ENDED | {"wire": fewer}))["wire"] is None
+    assert measure(history(), meta(ENDED | {"wire": None}))["wire"] is None
+
+
+def test_at_a_fixed_rate_there_is_no_speed() -> None:
+    made = meta(ENDED)
+    made["scenario_settings"] = SCENARIO | {"consume": "while_produced"}
+    figures = measure(history(), made)
+    assert figures["throughput_msgs_per_s"] is None
+    assert figures["cpu_s_per_million"] is None
+    assert figures["speed_note"] == "speed is not measured at a fixed rate: latency is"
+
+
+def test_the_ceiling_is_what_the_run_measured() -> None:
+    ceiling = {"messages": 5, "throughput_msgs_per_s": 2e6, "cpu_s_per_million": 0.4}
+    assert measure(history(), meta(ENDED) | {"ceiling": ceiling})["ceiling"] == ceiling
+    assert measure(history(), meta(ENDED))["ceiling"] is None

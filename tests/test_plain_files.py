@@ -9,6 +9,7 @@ import pytest
 from harness import recording
 from harness.errors import HarnessError
 from harness.export import export_file
+from harness.history import History, RunInfo
 from harness.run_shape import misshapen
 from harness.rundir import RunDir, write_text
 from tests.fuzz.survival import command
@@ -42,7 +43,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     mine.write_text("untouched")
     run = make_run(tmp_path, CLEAN, OWN)
     for name in ("verdict.json", "x.jsonl"):
-        (tmp_path / f"{name}.part").symlink_to(mine)
+        (tmp_path / f"{name}.{os.getpid()}.part").symlink_to(mine)
     write_text(tmp_path / "verdict.json", "{}")
     export_file(run, tmp_path / "x.jsonl")
     assert mine.read_text() == "untouched"
@@ -82,3 +83,8 @@ def test_an_event_without_what_its_type_must_have_is_damage(tmp_path: Path, line
     run = make_run(tmp_path, CLEAN, OWN)
     run.events.write_text(run.events.read_text() + line + "\n")
     assert recording.read(run).damaged == ["harness.jsonl:3: cannot be read"]
+
+
+def test_a_damaged_identity_names_nobody_else() -> None:
+    history = History(RunInfo("r", "at_least_once", 1), producers=["p1"])
+    assert [history.producer_name(number) for number in (-1, 0, 1)] == ["producer -1", "p1", "producer 1"]

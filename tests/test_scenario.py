@@ -29,6 +29,7 @@ def test_defaults(write):
             "settings": {},
             "batch": {"max_records": None, "timeout_ms": 1000},
             "certificate": "trusted",
+            "refused": None,
             "commit": None,
             "processing": None,
         },
@@ -103,6 +104,10 @@ WRONG = {
     "or a list of them",
     "consumer: {settings: {group.id: x}}": (
         "6:23: consumer.settings.group.id: not a scenario's to set: the harness names a new group for each run"
+    ),
+    "consumer: {settings: {sasl.password: x}}": (
+        "6:23: consumer.settings.sasl.password: not a scenario's to set: what a scenario says is kept with its "
+        "results; see --properties"
     ),
     "producer: {settings: {bootstrap_servers: x}}": (
         "6:23: producer.settings.bootstrap_servers: not a scenario's to set: "

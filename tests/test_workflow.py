@@ -67,6 +67,19 @@ def test_it_may_only_read_and_trusts_only_what_is_pinned() -> None:
     assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
 
 
+def test_it_calls_what_there_is() -> None:
+    from harness.cli import main_group
+
+    scripts = " ".join(step.get("run", "") for step in read(WORKFLOW)["jobs"]["upgrade"]["steps"]).replace("\\\n", " ")
+    called = re.findall(r"harness (upgrade|gate) ([^\n|]*)", scripts)
+    assert {name for name, _ in called} == {"upgrade", "gate"}
+    for name, rest in called:
+        command = main_group.commands.get(name)
+        if command is not None:
+            known = {option for parameter in command.params for option in parameter.opts}
+            assert set(re.findall(r"--[a-z-]+", rest)) <= known, name
+
+
 def test_a_safe_upgrade_succeeds(executed: Any) -> None:
     job, told = executed()
     assert (job.failed, job.skipped, job.annotations) == (False, [], [])

@@ -7,7 +7,7 @@ is an ability, declared by name, so that a scenario that needs it is refused bef
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from harness.broker.proxy import Proxy
 from harness.connection import Connection as Connection
@@ -24,12 +24,12 @@ Progress = Callable[[str], None]
 BACKENDS = ("auto", "embedded", "docker", "external")
 SECURITIES = ("mutual_tls", "plaintext")
 ABILITIES: Mapping[str, frozenset[str]] = {
-    "embedded": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy"}),
+    "embedded": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy", "traps"}),
     "docker": frozenset({"nodes", "restart", "kill", "pause", "requests", "proxy"}),
     "external": frozenset(),
 }
 """What a backend can do beyond running: have three nodes, end a node in order or by force, let one stand still, tell
-which requests it has answered, stand behind a proxy."""
+which requests it has answered, stand behind a proxy, have listeners that refuse clients."""
 
 
 class BrokerSettings(Protocol):
@@ -105,6 +105,23 @@ class Broker(AbstractContextManager["Broker"], Protocol):
         ...
 
 
+class TrappedBroker(Broker, Protocol):
+    """One that has the ability `traps`, see there."""
+
+    def trap(self, case: str) -> Connection:
+        """How a client tries to get through the listener of a case."""
+        ...
+
+    def log_of(self, number: int) -> Path:
+        """What the node of this number prints."""
+        ...
+
+
+def trapped(broker: Broker) -> TrappedBroker:
+    assert "traps" in broker.abilities
+    return cast(TrappedBroker, broker)
+
+
 def refuse_unavailable(settings: BrokerSettings, external: "External | None" = None) -> None:
     """Raise UsageError for a backend that cannot be used, before anything is made for the run.
 
@@ -133,11 +150,13 @@ def open_broker(
     run_log: Path,
     progress: Progress,
     proxied: bool = False,
+    trapped: bool = False,
     external: "External | None" = None,
 ) -> Broker:
     """The broker that a scenario asks for, not started yet: entering it does that. `run_log` becomes its log.
 
-    proxied: clients reach it through a proxy, for faults of the network. external: where a broker of the user's is.
+    proxied: clients reach it through a proxy, for faults of the network. trapped: it has the listeners of `traps`.
+    external: where a broker of the user's is.
     """
     refuse_unavailable(settings, external)
     if settings.backend == "external":
@@ -146,6 +165,7 @@ def open_broker(
         assert external is not None
         return ExternalBroker(external, progress=progress)
     made: type[EmbeddedBroker | ComposeBroker]
+    more = {"trapped": True} if trapped else {}  # The embedded one alone has them; others were refused.
     if settings.backend == "docker":
         from harness.broker.compose import ComposeBroker as made
     else:
@@ -158,4 +178,5 @@ def open_broker(
         run_log=run_log,
         progress=progress,
         proxied=proxied,
+        **more,
     )

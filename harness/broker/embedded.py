@@ -17,6 +17,7 @@ from harness.broker.node import JVM_FLAGS, Build, Node, free_ports, left_s
 from harness.broker.outage import Outage, Outages
 from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
+from harness.broker.traps import CASES, issue, trap_connection, trap_settings
 from harness.cleaning import dead_folders
 from harness.connection import Connection, plaintext
 from harness.owner import sign
@@ -77,6 +78,7 @@ class EmbeddedBroker:
         progress: Progress,
         nodes: int = 1,
         proxied: bool = False,
+        trapped: bool = False,
     ) -> None:
         self.kafka = kafka
         self.heap_mb = heap_mb
@@ -85,6 +87,7 @@ class EmbeddedBroker:
         self.progress = progress
         self.size = nodes
         self.proxied = proxied
+        self.trapped = trapped
         self.proxy: Proxy | None = None
         self.folder: Path | None = None
         self.nodes: list[Node] = []
@@ -170,6 +173,11 @@ class EmbeddedBroker:
         right = self.connection("mutual_tls")
         return right | {"cert": self._material["wrong_cert"], "key": self._material["wrong_key"]}
 
+    def trap(self, case: str) -> Connection:
+        assert self._material is not None, "not started"
+        assert self.folder is not None, "not started"
+        return trap_connection(case, self.nodes[0].ports[case], self.folder / "tls", self._material)
+
     def description(self) -> dict[str, Any]:
         assert self.nodes, "not started"
         java, settings = self.nodes[0].build.java, self.nodes[0].settings
@@ -204,7 +212,7 @@ class EmbeddedBroker:
             (self.folder / "tmp").mkdir()
             (self.folder / "log4j2.properties").write_text(LOG4J2)
             (self.folder / "log4j.properties").write_text(RELOAD4J)
-            self._material = tls.make_material(self.folder / "tls")
+            self._material = tls.make_material(self.folder / "tls", more=issue if self.trapped else None)
             build = Build(self.kafka, self.heap_mb, self.start_timeout_s, java, class_path, self.folder)
             self.nodes = [self._node(number, build) for number in range(1, self.size + 1)]
             if self.proxied:
@@ -225,7 +233,7 @@ class EmbeddedBroker:
     def _configure(self) -> None:
         """Choose ports, other ones for each node, and write their settings."""
         assert self._material is not None
-        names = (*SECURITIES, "controller", *(("harness",) if self.proxied else ()))
+        names = (*SECURITIES, "controller", *(("harness",) if self.proxied else ()), *(CASES if self.trapped else ()))
         chosen = free_ports(len(names) * self.size)
         ports = {
             node.number: dict(zip(names, chosen[at : at + len(names)], strict=True))
@@ -242,6 +250,9 @@ class EmbeddedBroker:
             settings = server_settings(own, self._material, data=data, node=node.number, controllers=controllers)
             if self.proxy is not None:
                 settings |= behind_proxy(settings, own, self._proxy_ports(node.number))
+            if self.trapped:
+                assert self.folder is not None
+                settings |= trap_settings(settings, own, self.folder / "tls")
             node.configure(own, settings)
 
     def _start_once(self, *, last: bool) -> bool:
@@ -299,6 +310,9 @@ class EmbeddedBroker:
 
     def request_log(self, number: int) -> Path:
         return self.nodes[number - 1].requests
+
+    def log_of(self, number: int) -> Path:
+        return self.nodes[number - 1].log
 
     @property
     def outages(self) -> list[Outage]:

@@ -7,6 +7,7 @@ deletes these, and nothing else, however the run ends. It asks for nothing that 
 import contextlib
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,8 +20,8 @@ from harness.broker.base import ABILITIES, Broker, Progress
 from harness.broker.embedded import FOLDER_PREFIX, remove_orphans
 from harness.broker.rights import Right, commands, rights
 from harness.clients.settings import refuse_mechanism
-from harness.clients.spec import parse_spec
-from harness.connection import Connection, confluent_settings, hidden
+from harness.clients.spec import ClientSpec, parse_spec
+from harness.connection import Connection, confluent_settings, hidden, kafka_python_settings
 from harness.connection_options import Reach
 from harness.errors import HarnessError
 from harness.owner import sign
@@ -62,11 +63,16 @@ class External:
         """
         if scenario.broker.backend != "external":
             return scenario
-        members = scenario.members or {}
-        for client in (scenario.client, scenario.producer.client, *(one.client for one in members.values())):
-            if client is not None:
-                refuse_mechanism(parse_spec(client).pinned(), self.reach.mechanism)
+        for spec in clients_of(scenario):
+            refuse_mechanism(spec, self.reach.mechanism)
         return scenario.model_copy(update={"security": self.reach.security})
+
+
+def clients_of(scenario: "Scenario") -> list[ClientSpec]:
+    """All that are to log in, but for the reader, which is a current one."""
+    members = (scenario.members or {}).values()
+    named = (scenario.client, scenario.producer.client, *(member.client for member in members))
+    return [parse_spec(client).pinned() for client in named if client is not None]
 
 
 class ExternalBroker:
@@ -145,7 +151,13 @@ class ExternalBroker:
     def request_log(self, number: int) -> Path:
         raise AssertionError("refused early")
 
+    def refuse(self, scenario: "Scenario") -> None:
+        """Raise UsageError for clients that cannot log in here."""
+        for spec in clients_of(scenario):
+            refuse_mechanism(spec, self.external.reach.mechanism, kafka=self._told.get("kafka"))
+
     def guest(self, scenario: "Scenario", *, timeout_s: float = TIMEOUT_S) -> "Guest":
+        self.refuse(scenario)
         return Guest(self, rights(scenario, keep=self.external.keep), timeout_s=timeout_s)
 
 
@@ -172,12 +184,17 @@ class Guest(Admin):
             raise
         finally:
             self.close()
-        if left:
-            told = HarnessError("left-behind", f"still on {self.external.reach.bootstrap}: " + "; ".join(left), REMOVE)
-            if raised[0] is None:
-                raise told
-            # What ended the run is told first.
-            self.say(f"{told.what}. {told.hint}")
+        if not left:
+            return
+        told = HarnessError("left-behind", f"still on {self.external.reach.bootstrap}: {'; '.join(left)}", REMOVE)
+        error = raised[1] if len(raised) > 1 else None
+        if error is None:
+            raise told
+        # What has ended the run is told first, and this in any case.
+        if isinstance(error, HarnessError):
+            error.what += f"\n{told.what}\n{told.hint}"
+        else:
+            print(f"{told.what}\n{told.hint}", file=sys.stderr)
 
     def create_topic(
         self, name: str, *, partitions: int, config: Mapping[str, str] | None = None, replication: int = -1
@@ -203,13 +220,17 @@ class Guest(Admin):
             self.groups.append(group)
 
     def _check_rights(self, topic: str) -> None:
-        """That what is missing is told before anything is written, not in the middle."""
+        """That what is missing is told before anything is written, not in the middle.
+
+        Of a group that is not there yet only can be seen whether it may be asked about at all.
+        """
         has = self.allowed(topic)
         needed = {name for right in self.needed if right.resource == "topic" for name in right.operations}
         missing = sorted(needed - has - {"Create"})
         if has and missing:
             what = f"{self.external.reach.bootstrap}: topic {topic}: not allowed to {', '.join(missing)}"
             raise NotAllowed("broker-rights", what, self.rights_hint)
+        self.stored_offsets(topic, topic, [0], family="kafka-python")
 
     def clear(self) -> list[str]:
         """Delete what was made. Returns what is left, and why."""
@@ -233,8 +254,8 @@ class Guest(Admin):
         """Until it is there no more: the broker answers before."""
         deadline = time.monotonic() + self.timeout_s
         with contextlib.suppress(NoSuchTopic):
-            self.delete_topic(name)
-            while time.monotonic() < deadline and self.allowed(name):
+            self._patiently(lambda: self.delete_topic(name))
+            while time.monotonic() < deadline and self._patiently(lambda: self.allowed(name)):
                 time.sleep(AGAIN_S)
         self.topics = [topic for topic in self.topics if topic != name]
 
@@ -262,7 +283,11 @@ def cluster(connection: Connection) -> dict[str, Any]:
         client.poll(0.1)
     if asked.done() and asked.exception() is None:
         answer = asked.result()
-        return {"cluster": answer.cluster_id, "nodes": len(answer.nodes)}
+        return {
+            "kafka": release(connection, answer.nodes[0].id),
+            "cluster": answer.cluster_id,
+            "nodes": len(answer.nodes),
+        }
     reasons = [error.str() for error in told if error.code() in final] or [error.str() for error in told]
     why = reasons[-1] if reasons else f"no answer within {CONNECT_S} s"
     raise HarnessError(
@@ -270,6 +295,23 @@ def cluster(connection: Connection) -> dict[str, Any]:
         f"{connection['bootstrap']}: connecting: {hidden(why, connection)}",
         "Check the address, the certificates, and the user's name and password.",
     )
+
+
+def release(connection: Connection, node: int) -> str | None:
+    """`4.3`, as what a node can do tells; None where it cannot be told."""
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        client = KafkaAdminClient(**kafka_python_settings(connection), bootstrap_timeout_ms=CONNECT_S * 1000)
+    except KafkaError:
+        return None
+    try:
+        return ".".join(map(str, client.get_broker_version_data(node).broker_version))
+    except KafkaError:
+        return None
+    finally:
+        client.close()
 
 
 def administrator(broker: Broker, scenario: "Scenario", *, timeout_s: float) -> Admin:

@@ -7,9 +7,9 @@ docker-compose.ssl.yml.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from harness.errors import HarnessError
 
@@ -32,11 +32,13 @@ class Material(TypedDict):
     wrong_key: str
 
 
-def make_material(folder: Path, names: Sequence[str] = SERVER_NAMES) -> Material:
+def make_material(
+    folder: Path, names: Sequence[str] = SERVER_NAMES, more: Callable[[Path, Any, Any], None] | None = None
+) -> Material:
     """Write a fresh set of certificates into `folder` (mode 0700, keys 0600) and say where each is.
 
     `wrong_*` is a client certificate of an authority that this broker does not trust: a broker that admits it is not
-    checking clients at all.
+    checking clients at all. more: is given the folder and both authorities, whose own keys are kept nowhere.
     """
     import trustme
 
@@ -47,6 +49,8 @@ def make_material(folder: Path, names: Sequence[str] = SERVER_NAMES) -> Material
     server = authority.issue_cert(*names)
     client = authority.issue_cert("harness-client", common_name="harness-client")
     wrong = foreign.issue_cert("harness-client", common_name="harness-client")
+    if more is not None:
+        more(folder, authority, foreign)
     server_key, client_key = (pkcs8(one.private_key_pem.bytes()) for one in (server, client))
     return {
         "ca": _write(folder / "ca.pem", authority.cert_pem.bytes()),
@@ -61,6 +65,14 @@ def make_material(folder: Path, names: Sequence[str] = SERVER_NAMES) -> Material
         "wrong_cert": _write(folder / "wrong.pem", _chain(wrong)),
         "wrong_key": _write(folder / "wrong.key", pkcs8(wrong.private_key_pem.bytes()), private=True),
     }
+
+
+def write_certificate(folder: Path, name: str, certificate: Any) -> None:
+    """A certificate as `name.pem` and `name.key`, and both in `name-keystore.pem`, as Kafka reads them."""
+    key = pkcs8(certificate.private_key_pem.bytes())
+    _write(folder / f"{name}.pem", _chain(certificate))
+    _write(folder / f"{name}.key", key, private=True)
+    _write(folder / f"{name}-keystore.pem", key + _chain(certificate), private=True)
 
 
 def pkcs8(pem: bytes) -> bytes:

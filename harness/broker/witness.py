@@ -28,7 +28,7 @@ class Witness:
         self._set("DEBUG")
 
     def close(self) -> None:
-        self._set("OFF")
+        self._set("FATAL")  # Kafka refuses OFF, and answers nothing
 
     def _set(self, level: str) -> None:
         from kafka.admin import ConfigResource, ConfigResourceType

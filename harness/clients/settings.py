@@ -45,8 +45,6 @@ LINGER_MS = 5
 # Without idempotence a retry may write twice; one request in flight keeps the order at least.
 RETRIES = 10
 
-SCRAM_FROM = (2, 0)
-
 DECIDED_BY_BROKER = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy")
 
 
@@ -163,12 +161,21 @@ def transactional(settings: Settings) -> bool:
     return bool(settings.get("transactional.id") or settings.get("transactional_id"))
 
 
-def refuse_mechanism(spec: ClientSpec, mechanism: str | None) -> None:
-    """Raise UsageError for a release that cannot log in so: kafka-python 1.4.7 has PLAIN alone, 2.0.0 SCRAM too."""
-    if mechanism is None or not mechanism.startswith("SCRAM") or spec.library != "kafka-python" or spec.source:
+def refuse_mechanism(spec: ClientSpec, mechanism: str | None, *, kafka: str | None = None) -> None:
+    """Raise UsageError for a release that cannot log in so. kafka: the broker's release, where it is known.
+
+    kafka-python 1.4.7 has PLAIN alone, 2.0.0 SCRAM too. Before 2.6.1 librdkafka writes its nonce twice (its pull
+    request 4895), which Kafka before 4.0 lets pass.
+    """
+    if mechanism is None or not mechanism.startswith("SCRAM") or spec.source:
         return
-    if release_of(str(spec.version)) < SCRAM_FROM:
-        what = f"client '{spec}' cannot log in by {mechanism}: kafka-python has SCRAM from 2.0.0 on"
+    release, why = release_of(str(spec.version)), None
+    if spec.library == "kafka-python" and release < (2, 0):
+        why = "kafka-python has SCRAM from 2.0.0 on"
+    if spec.library == "confluent-kafka" and release < (2, 6, 1) and release_of(kafka or "0") >= (4, 0):
+        why = "before 2.6.1 it writes its nonce twice, which Kafka 4 refuses"
+    if why is not None:
+        what = f"client '{spec}' cannot log in by {mechanism}: {why}"
         raise UsageError("client-login", what, "Take a newer release, or a user who logs in by PLAIN.")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from harness import foreign_code
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 from harness.scenario import Scenario, load, refusal
@@ -91,6 +92,7 @@ def ask(targets: tuple[str, ...], options: Mapping[str, Any]) -> Asked:
         _lay_over(document, key, value)
     scenarios: dict[str, Scenario] = {}
     findings = _findings(document, file.parent, scenarios)
+    findings += foreign_code.in_matrix(document.values) if "clients" not in given else []
     if findings or document.problems:
         named: dict[KeyPath, str] = {(key,): "SCENARIO" if key == "scenarios" else f"--{key}" for key in given}
         if not tables:

@@ -66,12 +66,12 @@ class Cell:
         if self.scenario is None:
             return False
         faults = [kind for fault in self.scenario.faults for kind in OF_THE_BROKER if getattr(fault, kind) is not None]
-        return self.measures or self.scenario.proxied or bool(faults)
+        return self.measures or self.scenario.proxied or self.scenario.trapped or bool(faults)
 
     @property
     def bed(self) -> tuple[Any, ...]:
         """Cells with the same one share a broker."""
-        return () if self.scenario is None else (self.scenario.broker, self.scenario.proxied)
+        return () if self.scenario is None else (self.scenario.broker, self.scenario.proxied, self.scenario.trapped)
 
     @property
     def log(self) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from harness.matrix.plan import Cell
 from harness.report import facts as reading
 from harness.report import words
 from harness.report.facts import Facts, mapping, number, text
-from harness.rundir import disk_error
+from harness.rundir import disk_error, fresh_part
 from harness.verify import EXIT_CODES, SEVERITY
 
 Row = dict[str, Any]
@@ -126,7 +126,7 @@ def write_parquet(rows: list[Row], path: Path) -> None:
         name: pandas.Series([pandas.NA if row[name] is None else row[name] for row in rows], dtype=kind)
         for name, (kind, _) in COLUMNS.items()
     }
-    part = path.with_name(path.name + ".part")
+    part = fresh_part(path)
     try:
         pandas.DataFrame(columns).to_parquet(part, index=False)
         part.replace(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness import outcome, proc
 from harness.bed import Bed, Log
+from harness.broker.external import External
 from harness.clients.envs import prepare
 from harness.clients.spec import parse_spec
 from harness.errors import HarnessError, UsageError
@@ -34,7 +35,9 @@ LETTERS = 80
 """Of the names of runs' folders, which file systems and people can take."""
 
 
-def run_matrix(book: Book, cells: list[Cell], *, same_log: bool, jobs: int, progress: Progress) -> None:
+def run_matrix(
+    book: Book, cells: list[Cell], *, same_log: bool, jobs: int, progress: Progress, external: External | None = None
+) -> None:
     """Run the cells that have no row yet. Raises HarnessError where nothing can be written any more."""
     for cell in book.waiting(cells):
         if cell.refusal is not None:
@@ -44,7 +47,8 @@ def run_matrix(book: Book, cells: list[Cell], *, same_log: bool, jobs: int, prog
     try:
         while waiting := book.waiting(cells):
             group = [cell for cell in waiting if cell.bed == waiting[0].bed]
-            _on_one_broker(book, group, Forecast(cells, book.rows, jobs, progress), same_log=same_log, jobs=jobs)
+            forecast = Forecast(cells, book.rows, jobs, progress)
+            _on_one_broker(book, group, forecast, same_log=same_log, jobs=jobs, external=external)
         _ask_settings(book, progress)
     finally:
         book.data["seconds"] = round(before_s + time.monotonic() - began, 1)
@@ -53,11 +57,13 @@ def run_matrix(book: Book, cells: list[Cell], *, same_log: bool, jobs: int, prog
     book.finish(cells)
 
 
-def _on_one_broker(book: Book, group: list[Cell], forecast: Forecast, *, same_log: bool, jobs: int) -> None:
+def _on_one_broker(
+    book: Book, group: list[Cell], forecast: Forecast, *, same_log: bool, jobs: int, external: External | None
+) -> None:
     """Run cells until all have their rows, or the broker has died; of a Kafka that there is not each has its error."""
     scenario = group[0].scenario
     assert scenario is not None
-    with Bed(book.path / "runs", forecast.progress, name="matrix", broker=scenario.broker) as bed:
+    with Bed(book.path / "runs", forecast.progress, name="matrix", broker=scenario.broker, external=external) as bed:
         try:
             _start(bed, scenario)
         except UsageError as error:

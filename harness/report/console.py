@@ -101,6 +101,7 @@ def _rest(facts: Facts, run: Path) -> list[tuple[str, str, str]]:
         *([("group", group, "")] if group else []),
         *([("a kill", f"at the worst moment: {cost}", "")] if cost else []),
         ("speed", _speed(facts), ""),
+        *_latency(facts),
         ("stages", _stages(facts), ""),
         ("report", str(run / "report.html"), ""),
     ]
@@ -214,7 +215,22 @@ def _speed(facts: Facts) -> str:
         figure(metrics.get("cpu_s_per_million"), "CPU s per million", "CPU not measured"),
         size(metrics.get("rss_max_bytes"), "memory not measured"),
     ]
+    each, ceiling = mapping(metrics.get("wire")).get("received_per_message"), mapping(metrics.get("ceiling"))
+    if number(each) is not None:
+        parts.append(figure(each, "B a message on the wire"))
+    if ceiling:
+        parts.append(f"the harness's own ceiling: {figure(ceiling.get('throughput_msgs_per_s'), 'messages/s')}")
     return ", ".join(parts)
+
+
+def _latency(facts: Facts) -> list[tuple[str, str, str]]:
+    """From when messages were due until they were handed over; no line where that was not measured."""
+    latency = mapping(facts.metrics.get("latency"))
+    if not integer(latency.get("count")):
+        return []
+    names = {"p50_ms": "half", "p99_ms": "99 %", "p99_9_ms": "99.9 %", "max_ms": "all"}
+    told = [f"{share} within {figure(latency.get(name), 'ms')}" for name, share in names.items()]
+    return [("latency", f"{', '.join(told)}, at {figure(latency.get('rate'), 'messages/s')}", "")]
 
 
 def _stages(facts: Facts) -> str:

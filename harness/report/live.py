@@ -4,7 +4,6 @@ A run is shown as `view` makes it of what its files tell. Where no run is watche
 there is one moving line for each thing that tells how far it is.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -59,6 +58,10 @@ class Live:
             self.run.close()
 
     def say(self, text: str) -> None:
+        with self.lock:
+            if self.run is not None and self.stages:
+                self.stages[-1].said = harmless(text)
+                return
         self.console.print(harmless(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def watch(self, run: Path, *, title: str, messages: int) -> None:
@@ -75,9 +78,10 @@ class Live:
     def update(self, stage: str, done: float = 0, total: float | None = None, detail: str = "") -> None:
         name, told = harmless(stage), harmless(detail)
         with self.lock:
-            if self.stages and self.stages[-1].name == name:
+            if self.run is not None and self.stages:
                 now = self.stages[-1]
-                now.done, now.total, now.detail = done, total, told
+                if now.name.endswith(name):  # of "produce and consume" the latter
+                    now.done, now.total, now.detail = done, total, told
                 return
             if name not in self.tasks:
                 self.tasks[name] = self.bars.add_task(name, total=total, detail="")
@@ -87,8 +91,7 @@ class Live:
         with self.lock:
             if self.run is None:
                 return self.bars.get_renderable()
-            with contextlib.suppress(Exception):  # A fault of the picture must not end the thread that draws it.
-                self.run.look()
+            self.run.look()
             now = self.clock()
             if self.stages:
                 self.stages[-1].rate.add(now, self.stages[-1].done)

@@ -35,13 +35,13 @@ COLUMNS = {
 def write_parquet(run: Path) -> Path:
     """Write partitions.parquet into the run's folder and return its path."""
     path = run / "partitions.parquet"
+    part = fresh_part(path)
     frame = accounting(reading.read(run))
     try:
-        part = fresh_part(path)
         frame.to_parquet(part, index=False)
         part.replace(path)
     except OSError as error:
-        path.with_name(path.name + ".part").unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise disk_error(path, error) from error
     return path
 

@@ -5,6 +5,7 @@ every PLAIN_INTERVAL_S; nothing at all when quiet. stdout stays free for what wa
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections import defaultdict, deque
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
 PLAIN_INTERVAL_S = 2.0
 RATE_S = 3.0
 """A rate is that of the last few seconds."""
-PHASES = {"injecting": "begins", "injected": "done", "healing": "is undone", "healed": "undone"}
-"""Of a fault, as people read them."""
 
 
 class Progress(Protocol):
     """What a stage tells of itself."""
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """A line of a log; on a terminal that shows a run it stays only as long as it is news."""
 
     def watch(self, run: Path, *, title: str, messages: int) -> None:
         """A run begins, and its folder may be looked into while it lasts; `messages` will be produced."""
@@ -53,7 +52,7 @@ def progress(
     from rich.console import Console
 
     console = console or Console(stderr=True)
-    if not console.is_terminal or console.is_dumb_terminal:
+    if not _moves(console):
         plain = Plain(console, clock)
         try:
             yield plain
@@ -64,6 +63,13 @@ def progress(
 
     with Live(console, clock) as shown:
         yield shown
+
+
+def _moves(console: "Console") -> bool:
+    """Whether lines can be drawn anew. FORCE_COLOR, which CI systems set, asks a log for colour only."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        return False
+    return not os.environ.get("FORCE_COLOR") or console.file.isatty()
 
 
 class Silent:
@@ -172,8 +178,9 @@ def speed(done: float, total: float | None, per_s: float) -> str:
 
 
 def in_words(fault: str, phase: str, said: str) -> str:
-    """`kill c1 done: its process was killed`."""
-    return f"{fault} {PHASES.get(phase, phase)}" + (f": {said}" if said else "")
+    """A fault's last phase, `kill c1 (undone): it was killed`; said: what proves its effect, or why it had none."""
+    done = {"injecting": " begins", "healing": " (being undone)", "healed": " (undone)"}.get(phase, "")
+    return f"{fault}{done}" + (f": {said}" if said else "")
 
 
 def harmless(value: str) -> str:

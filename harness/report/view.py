@@ -19,7 +19,7 @@ LABEL = 11
 
 @dataclass
 class Stage:
-    """One stage of a run. total: None where nobody knows how much it is."""
+    """One stage of a run. total: None where nobody knows how much it is; said: its last news; detail: who does what."""
 
     name: str
     began: float
@@ -27,6 +27,7 @@ class Stage:
     done: float = 0
     total: float | None = None
     detail: str = ""
+    said: str = ""
     rate: Rate = field(default_factory=Rate)
 
 
@@ -67,6 +68,7 @@ class View:
         if self.stages:
             last = self.stages[-1]
             line.append(last.name, style="bold cyan").append(f" {self.now - last.began:.0f} s", style="bold")
+            line.append(f": {last.said}" if last.said else "")
         for one in reversed(self.stages[-1 - STAGES_SHOWN : -1]):
             line.append(f" · {one.name} {(one.ended or self.now) - one.began:.1f} s", style="dim")
         return line
@@ -91,13 +93,15 @@ class View:
 
     def _lag(self) -> str:
         """What was not handed over yet. What was handed over again, after a restart say, hides as much of it."""
-        behind = max(0, self.messages - self.run.consumed)
+        behind = max(0, (self.run.produced or self.messages) - self.run.consumed)
         sure = "" if len(self.run.consumers) == 1 else "at least "
         count = self.run.rebalances
         return f"{sure}{behind:,}   {count} rebalance{'' if count == 1 else 's'}"
 
     def _members(self) -> list[Text]:
-        there = [member for member in self.run.consumers if not member.ended]
+        there = sorted(
+            (member for member in self.run.consumers if not member.ended), key=lambda one: (len(one.name), one.name)
+        )
         gone = [member for member in self.run.consumers if member.ended]
         lines = [self._member(member) for member in there[:MEMBERS_SHOWN]]
         if len(there) > MEMBERS_SHOWN:
@@ -112,10 +116,17 @@ class View:
         owned = sorted(member.owned)
         told = f"owns {ranges(owned)}" if owned else "owns nothing"
         line = _labelled(harmless(member.name), f"{told}  {member.count:,}")
+        step = self._steps().get(member.name, "")
+        line.append(f"  {step}" if step else "", style="cyan")
         quiet_s = self.now - member.last_ns / 1e9
         if member.last_ns and quiet_s > QUIET_S:
             line.append(f"  nothing for {quiet_s:.0f} s", style="yellow")
         return line
+
+    def _steps(self) -> dict[str, str]:
+        """The step that each member is in, by name, of those that follow a script: `a1: take 100; b1: drain`."""
+        parts = self.stages[-1].detail.split("; ") if self.stages else []
+        return dict(part.split(": ", 1) for part in parts if ": " in part)
 
     def _faults(self) -> list[Text]:
         lines = []
@@ -137,12 +148,12 @@ def ranges(numbers: list[int]) -> str:
 
 
 def _labelled(label: str, text: str, style: str = "") -> Text:
-    return Text(f"{label:<{LABEL}}", style="dim").append(text, style=style or "not dim")
+    return Text().append(f"{label:<{LABEL}}", style="dim").append(text, style=style)
 
 
 def _amount(name: str, done: float, total: float, stroke: str) -> Text:
     line = _labelled(name, "")
     if stroke:
         filled = int(BAR * min(1.0, done / total)) if total else 0
-        line.append(stroke * filled, style="green not dim").append(stroke * (BAR - filled), style="dim").append("  ")
-    return line.append(f"{done:,.0f} of {total:,.0f}", style="not dim")
+        line.append(stroke * filled, style="green").append(stroke * (BAR - filled), style="dim").append("  ")
+    return line.append(f"{done:,.0f} of {total:,.0f}")

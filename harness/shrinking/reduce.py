@@ -1,6 +1,6 @@
 """Pure: what is taken out of a scenario, and in which order, while it still fails in the same way.
 
-Delta debugging (Zeller and Hildebrandt, 2002) over one thing after the other: messages, members, faults and steps of
+Delta debugging (Zeller and Hildebrandt, 2002) over one thing after the other: messages, faults, members and steps of
 scripts, keys, numbers; and again from the beginning until a whole round takes out nothing more. Messages come first,
 since each later try then takes seconds. Times are kept or left out, never made shorter: a shorter wait shows a fault
 less often. So is what a guarantee, a client and its call are.
@@ -20,6 +20,7 @@ was taken out."""
 
 COUNTS = ("messages", "take", "seek", "to", "at", "deliveries", "committed", "compacted", "before", "after")
 """Keys that count messages, and are scaled with them."""
+TAKEN = ("take",)
 NUMBERS = (*COUNTS, "partitions", "size_bytes", "times", "max_records", "size", "count", "add_partitions")
 LOWEST = {"size_bytes": 8, "seek": 0, "to": 0, "at": 0, "committed": 0, "compacted": 0, "add_partitions": 2}
 """Where it is not 1."""
@@ -45,7 +46,7 @@ def shrink(values: Values, tried: Try) -> Values:
     """The smallest values that were found; with each of `tried`'s answers they get smaller."""
     while True:
         before = values
-        for reduce in (fewer_messages, plaintext, fewer_items, fewer_keys, smaller_numbers):
+        for reduce in (fewer_messages, smaller_counts, plaintext, fewer_items, fewer_keys, smaller_numbers):
             values = reduce(values, tried)
         if values == before:
             return values
@@ -141,9 +142,19 @@ def _is_there(values: Values, path: KeyPath) -> bool:
     return True
 
 
+def smaller_counts(values: Values, tried: Try) -> Values:
+    """Each by itself: where proportions are not what matters, this is what makes the runs quick."""
+    return _each_smaller(values, list(numbers(values, COUNTS)), tried)
+
+
 def smaller_numbers(values: Values, tried: Try) -> Values:
     """Each by itself, the others as they are."""
-    for path in list(dict.fromkeys([*numbers(values, NUMBERS), ("partitions",)])):
+    return _each_smaller(values, list(dict.fromkeys([*numbers(values, NUMBERS), ("partitions",)])), tried)
+
+
+def _each_smaller(values: Values, paths: list[KeyPath], tried: Try) -> Values:
+    """The number of messages last: scripts take from it."""
+    for path in sorted(paths, key=lambda path: path == ("messages",)):
         if _is_there(values, path[:-1]):
             values = _smaller(values, path, tried)
     return values
@@ -154,7 +165,7 @@ def _smaller(values: Values, path: KeyPath, tried: Try) -> Values:
         return tried(changed(values, path, number), f"{dotted(path)} {number:,}")
 
     now = number_at(values, path)
-    return values if now is None else least(now, lowest(path), with_number) or values
+    return values if now is None else least(now, _lowest(values, path), with_number) or values
 
 
 def number_at(values: Values, path: KeyPath) -> Any:
@@ -165,19 +176,29 @@ def number_at(values: Values, path: KeyPath) -> Any:
 def least(now: int, low: int, holds: Callable[[int], Values | None]) -> Values | None:
     """The values for about the least number from `low` on; None: no lower one than `now` does.
 
-    The lowest first, then halving the ratio between one that does and one that does not.
+    The lowest first, then each twice the one before, since small runs are quick and a failure need not be monotonous in
+    a number (one that needs a batch to be half read comes and goes); then between the last that did not and the first
+    that did.
     """
-    if now <= low or (found := holds(low)) is not None:
-        return None if now <= low else found
-    best = None
-    while now > max(low + 1, math.ceil(low * CLOSE_ENOUGH)):
+    best, number = None, low
+    while number < now:
+        best = holds(number)
+        if best is not None:
+            now = number
+        else:
+            low, number = number, max(number * 2, number + 1)
+    while best is not None and now > max(low + 1, math.ceil(low * CLOSE_ENOUGH)):
         middle = min(now - 1, max(low + 1, round(math.sqrt(max(low, 1) * now))))
         found = holds(middle)
-        if found is None:
-            low = middle
-        else:
-            best, now = found, middle
+        low, now, best = (middle, now, best) if found is None else (low, middle, found)
     return best
+
+
+def _lowest(values: Values, path: KeyPath) -> int:
+    """No script takes more messages than there are, unless they come twice: its counts are to be lowered first."""
+    if path == ("messages",):
+        return max([1, *(int(at(values["members"], one)) for one in numbers(values.get("members"), TAKEN))])
+    return lowest(path)
 
 
 def lowest(path: KeyPath) -> int:

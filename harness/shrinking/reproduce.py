@@ -118,6 +118,7 @@ def _blocks_against(scenario: Scenario) -> Iterator[str]:
         (scenario.topic.compacted, "a topic that is compacted first"),
         (scenario.record == "throughput", "record: throughput"),
         (consumer.certificate == "foreign", "a certificate that the broker does not trust"),
+        (consumer.refused, "a consumer that must not get through"),
         (commit and commit.mode not in ("auto", "none"), "commits of the application's own (consumer.commit)"),
         (processing and (processing.slow or processing.fails), "one message that takes long, or at which it raises"),
         (group and group.static, "static members"),

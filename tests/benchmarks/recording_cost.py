@@ -2,7 +2,8 @@
 
 Run by hand: `python tests/benchmarks/recording_cost.py [--pairs N] [--only NAME]`. It starts the embedded broker,
 writes a topic over mutual TLS, and lets fresh workers read it again and again: `off` (the application merely reads each
-value), `throughput`, `loss`, and the same backwards. README.md beside this file says how to read the table.
+value), `throughput`, `loss`, `latency` (loss, with the time of each message), and the same backwards. README.md beside
+this file says how to read the table.
 """
 
 import argparse
@@ -106,7 +107,8 @@ class Bench:
             case.spec,
             parse_spec(case.spec).client.adapter,
             role="consume",
-            record=record,
+            record="loss" if record == "latency" else record,
+            timed=record == "latency",
             api=case.api,
             group=f"g{time.monotonic_ns()}",
             settings=case.settings,
@@ -148,14 +150,18 @@ HEAD = f"{'client':18} {'off ns':>6} {'mode':10} {'median':>7} {'middle half':>1
 
 def measure(bench: Bench, case: Case, pairs: int) -> list[Cost]:
     """The cost of each mode, from interleaved rounds of fresh processes."""
-    orders = (("off", "throughput", "loss"), ("loss", "throughput", "off"))
+    orders = (("off", "throughput", "loss", "latency"), ("latency", "loss", "throughput", "off"))
     cpu: dict[str, list[float]] = {record: [] for record in orders[0]}
     for number in range(pairs):
         for record in orders[number % 2]:
             cpu[record].append(bench.cpu_ns(case, record))
     off = cpu["off"]
     costs = []
-    for record, target in (("throughput", case.throughput_max), ("loss", case.loss_max)):
+    for record, target in (
+        ("throughput", case.throughput_max),
+        ("loss", case.loss_max),
+        ("latency", case.loss_max),
+    ):
         shares = sorted((with_it / without - 1) * 100 for with_it, without in zip(cpu[record], off, strict=True))
         costs.append(
             Cost(

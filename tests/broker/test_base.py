@@ -19,7 +19,7 @@ def test_embedded_is_the_default_and_starts_nothing_yet(backend: str, tmp_path: 
     broker = open_broker(asked(backend), run_log=tmp_path / "broker.log", progress=print)
     assert isinstance(broker, EmbeddedBroker)
     assert broker.alive() == "Kafka 4.3.1 has not been started"
-    assert broker.abilities == {"nodes", "restart", "kill", "pause", "requests", "proxy"}
+    assert broker.abilities == {"nodes", "restart", "kill", "pause", "requests", "proxy", "traps"}
     assert list(tmp_path.iterdir()) == []
 
 

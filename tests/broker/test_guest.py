@@ -11,6 +11,8 @@ from harness.broker import external as module
 from harness.broker.admin import Admin, NoSuchTopic, NotAllowed, TopicExists
 from harness.broker.external import External, ExternalBroker, Guest
 from harness.broker.rights import commands, in_words, rights
+from harness.clients.settings import refuse_mechanism
+from harness.clients.spec import parse_spec
 from harness.connection_options import Reach
 from harness.dry_run import lines
 from harness.errors import HarnessError, UsageError
@@ -31,7 +33,7 @@ class Cluster:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.topics: dict[str, dict[str, Any]] = {}
-        self.may = frozenset({"Read", "Write", "Delete", "Create"})
+        self.may = frozenset({"Read", "Write", "Delete", "Create", "ask about groups"})
         self.fails: HarnessError | None = None
         self.groups: dict[str, int] = {}  # how often it still has members when it is to be deleted
         cluster = self
@@ -56,6 +58,13 @@ class Cluster:
         monkeypatch.setattr(module, "AGAIN_S", 0)
         monkeypatch.setattr(Admin, "create_topic", create)
         monkeypatch.setattr(Admin, "delete_topic", delete)
+
+        def stored(_: Admin, group: str, topic: str, partitions: list[int], *, family: str) -> dict[int, None]:
+            if "ask about groups" not in cluster.may:
+                raise NotAllowed("broker-rights", "h:1: reading the offsets of group x: not allowed")
+            return dict.fromkeys(partitions)
+
+        monkeypatch.setattr(Admin, "stored_offsets", stored)
         monkeypatch.setattr(Admin, "delete_group", delete_group)
         monkeypatch.setattr(Admin, "allowed", lambda _, name: cluster.may if name in cluster.topics else frozenset())
 
@@ -166,12 +175,18 @@ def test_what_is_left_behind_is_told(guest: Any, cluster: Cluster, said: list[st
         "still on h:1: group harness-1 (it still has members after 0.3 s); "
         "topic harness-1 (h:1: deleting topic harness-1: not authorized)"
     )
-    cluster.fails, cluster.groups = None, {}
-    with pytest.raises(ValueError), guest() as admin:
+
+
+@pytest.mark.parametrize("ending", [ValueError("why"), HarnessError("x", "why")])
+def test_what_is_left_behind_is_told_beside_what_has_ended_the_run(
+    guest: Any, cluster: Cluster, ending: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(type(ending)) as ended, guest() as admin:
         admin.create_topic("harness-2", partitions=2)
         cluster.fails = HarnessError("broker-refused", "no answer")
-        raise ValueError
-    assert said[-1].startswith("still on h:1: topic harness-2 (no answer). Delete it by hand: kafka-topics.sh")
+        raise ending
+    told = getattr(ended.value, "what", "why\n") + capsys.readouterr().err
+    assert told.startswith("why\nstill on h:1: topic harness-2 (no answer)\nDelete it by hand: kafka-topics.sh")
 
 
 def test_a_missing_right_is_told_before_anything_is_written(guest: Any, cluster: Cluster) -> None:
@@ -181,9 +196,19 @@ def test_a_missing_right_is_told_before_anything_is_written(guest: Any, cluster:
     assert refused.value.what == "h:1: topic harness-1: not allowed to Delete, Write"
     assert refused.value.hint == OF_ALICE
     assert refused.value.exit_code == 4
-    cluster.may = frozenset()  # a broker of before 2.3 does not tell
+    cluster.may = frozenset({"Read", "Write", "Delete"})
+    with pytest.raises(NotAllowed), guest() as admin:
+        admin.create_topic("harness-2", partitions=2)
+    assert cluster.topics == {}
+
+
+def test_a_broker_of_before_2_3_does_not_tell_what_is_allowed(
+    guest: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Admin, "allowed", lambda *_: frozenset())
     with guest() as admin:
         admin.create_topic("harness-2", partitions=2)
+    assert cluster.topics == {}
 
 
 def test_rights_are_no_more_than_are_needed(write: Any) -> None:
@@ -230,6 +255,27 @@ def test_a_scenario_is_connected_as_the_broker_is_and_old_releases_are_refused(w
         ("kafka-python==1.4.7", Reach("h:1", "sasl_tls", mechanism="PLAIN", username="a", password="b")),
     ):
         assert External(reach).adapted(load(there_with(write, client))).security == "sasl_tls"
+
+
+@pytest.mark.parametrize(
+    ("client", "kafka", "refused"),
+    [
+        ("confluent-kafka==2.6.0", "4.0", True),
+        ("confluent-kafka==2.6.1", "4.0", False),
+        ("confluent-kafka==2.6.0", "3.9", False),
+        ("confluent-kafka==2.6.0", None, False),
+        ("kafka-python==1.4.7", None, True),
+        ("aiokafka", "4.0", False),
+    ],
+)
+def test_what_the_brokers_release_decides(client: str, kafka: str | None, refused: bool) -> None:
+    spec = parse_spec(client).pinned()
+    refuse_mechanism(spec, "PLAIN", kafka=kafka)
+    if not refused:
+        refuse_mechanism(spec, "SCRAM-SHA-256", kafka=kafka)
+        return
+    with pytest.raises(UsageError, match="cannot log in by SCRAM-SHA-256"):
+        refuse_mechanism(spec, "SCRAM-SHA-256", kafka=kafka)
 
 
 def there_with(write: Any, client: str) -> Path:

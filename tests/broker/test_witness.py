@@ -78,7 +78,7 @@ def test_only_what_is_new_and_whole_is_told(tmp_path: Path) -> None:
         file.write(line[30:])
     assert list(witness.requests()) == [fetch(5)]
     witness.close()
-    assert levels == [{"kafka.request.logger": "DEBUG"}, {"kafka.request.logger": "OFF"}]
+    assert levels == [{"kafka.request.logger": "DEBUG"}, {"kafka.request.logger": "FATAL"}]
 
 
 def test_no_log_yet_is_no_request(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harness.errors import EXIT_HARNESS, EXIT_PASS, EXIT_USAGE
 
 pytestmark = pytest.mark.e2e
 
+RUN = "ssl_confluent_batch --messages 8000 --size 100 --broker external"
 ASK = "from kafka import KafkaAdminClient; print(KafkaAdminClient(**settings).list_topics())"
 
 
@@ -38,6 +39,9 @@ def test_it_serves_clients_from_up_to_down(tmp_path: Path, roundtrip: Callable[[
         roundtrip(told["connections"]["mutual_tls"], told["connections"]["plaintext"])
         pasted = broker("env", "--library", "kafka-python")
         assert subprocess.run([sys.executable, "-c", pasted + ASK], capture_output=True, check=True).stdout
+        run = f"{broker('env', '--shell')} exec {sys.executable} -m harness run {RUN} --out {tmp_path}/results"
+        done = subprocess.run(["sh", "-c", run], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == EXIT_PASS, done.stdout + done.stderr
     finally:
         ended = broker("down")
     assert ended == "Kafka 4.3.1 was ended\n"

@@ -31,6 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedCluster]
     with made:
         made.furnish()
         made.allow("alice", "harness-", **ALL)
+        made.allow("bob", "team.", topic=ALL["topic"])
         yield made
 
 
@@ -59,7 +60,7 @@ class Watch(threading.Thread):
         self.told: list[str] = []
 
     def run(self) -> None:
-        while not self.over.wait(0.05):
+        while not self.over.wait(0.1):
             for process in Path("/proc").glob("[0-9]*"):
                 try:
                     line = (process / "cmdline").read_bytes()
@@ -86,7 +87,7 @@ def test_three_libraries_use_it_and_leave_it_as_it_was(cluster: SharedCluster, t
     watch.over.set()
     assert run.returncode == 0, told + progress
     verdicts = [json.loads(line) for line in told.splitlines()]
-    assert [(one["verdict"], one["messages"]["acked"]) for one in verdicts] == [("PASS", 400)] * 3
+    assert [(one["verdict"], one["acked"]) for one in verdicts] == [("PASS", 400)] * 3
     assert cluster.everything() == before
     assert watch.told == []
     assert any("harness/worker" in line for line in watch.seen), "the workers were looked at"
@@ -100,10 +101,21 @@ def test_three_libraries_use_it_and_leave_it_as_it_was(cluster: SharedCluster, t
 
 
 def test_after_sigterm_nothing_is_left(cluster: SharedCluster, tmp_path: Path) -> None:
+    """Reached by options, with a certificate."""
+    tls = cluster.connection("mutual_tls")
+    reached = (
+        f"--bootstrap={tls['bootstrap']}",
+        "--ssl-ca",
+        tls["ca"],
+        "--ssl-cert",
+        tls["cert"],
+        "--ssl-key",
+        tls["key"],
+    )
     before = cluster.everything()
     slow = "consumer: {processing: {message_ms: 20}}"
     file = scenario(tmp_path, "confluent-kafka", more=slow)
-    run = harness("run", file, "--properties", properties(tmp_path, cluster, "alice"), "--out", tmp_path / "results")
+    run = harness("run", file, *reached, "--out", tmp_path / "results")
     deadline = time.monotonic() + 60
     while len(cluster.everything()["groups"]) == len(before["groups"]):
         assert run.poll() is None, run.communicate()
@@ -116,7 +128,7 @@ def test_after_sigterm_nothing_is_left(cluster: SharedCluster, tmp_path: Path) -
 
 
 def test_what_is_not_allowed_is_said_with_the_remedy(cluster: SharedCluster, tmp_path: Path) -> None:
-    """Without any right, by PLAIN; with a password that is wrong."""
+    """Without any right, by PLAIN; without one on groups; with a password that is wrong."""
     before = cluster.everything()
     file = scenario(tmp_path, "confluent-kafka")
     known = properties(tmp_path, cluster, "bob", "PLAIN")
@@ -126,6 +138,12 @@ def test_what_is_not_allowed_is_said_with_the_remedy(cluster: SharedCluster, tmp
     assert "error [broker-rights]" in told
     assert "creating topic harness-" in told
     assert "--allow-principal User:bob --operation Create" in told
+    run = harness("run", file, "--properties", known, "--prefix", "team.", "--out", tmp_path / "results", "--quiet")
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 4, told
+    assert "reading the offsets of group team." in told
+    assert "--operation Read --operation Delete --group team." in told
+    assert CANARY not in told
     wrong = os.environ | {"HARNESS_SASL_PASSWORD": f"{CANARY}-wrong"}
     done = subprocess.run(
         [sys.executable, "-m", "harness", "run", file, "--properties", known, "--out", tmp_path / "results", "--quiet"],

@@ -36,7 +36,7 @@ class FakeBed:
     most: ClassVar[int] = 0
     together = threading.Lock()
 
-    def __init__(self, results: Path, progress: Any, *, name: str, broker: Any) -> None:
+    def __init__(self, results: Path, progress: Any, *, name: str, broker: Any, external: Any = None) -> None:
         self.results = results
         self.progress = progress
         self.kafka = broker.kafka

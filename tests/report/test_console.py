@@ -93,6 +93,18 @@ def test_speed_that_is_not_measured_says_why(tmp_path: Path) -> None:
     assert "speed      speed is not measured in a run with restarts" in printed(tmp_path, files)
 
 
+def test_latency_and_the_ceiling_are_told_where_they_were_measured(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "\nlatency" not in printed(tmp_path, files)
+    shares = {"p50_ms": 1.26, "p99_ms": 14.04, "p99_9_ms": 101.4, "max_ms": 310.0}
+    files["metrics.json"]["latency"] = {"count": 18_000, "rate": 1000, **shares}
+    files["metrics.json"]["ceiling"] = {"throughput_msgs_per_s": 2_500_000.0}
+    files["metrics.json"]["wire"] = {"received_per_message": 236.4}
+    told = " ".join(printed(tmp_path, files).split())
+    assert "latency half within 1.26 ms, 99 % within 14.0 ms, 99.9 % within 101 ms, all within 310 ms, at 1,000" in told
+    assert "236 B a message on the wire, the harness's own ceiling: 2,500,000 messages/s" in told
+
+
 def test_what_the_rebalances_of_the_group_cost(tmp_path: Path) -> None:
     files = runs.passed()
     group = {"rebalances": [{}, {}, {}], "longest_s": 6.24, "legal_redelivery": 48, "excess_redelivery": 1}

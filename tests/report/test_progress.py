@@ -1,7 +1,10 @@
 import io
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from harness.journal import Journal
 from harness.report.console import progress
 
 
@@ -29,6 +32,35 @@ def test_plain_lines_at_most_every_two_seconds_a_stage() -> None:
         "c1 [started]\\x1b[2J PASS",
         "consuming",
     ]
+
+
+def test_plain_lines_tell_each_fault_once(tmp_path: Path) -> None:
+    (tmp_path / "history").mkdir()
+    out, clock = io.StringIO(), Clock()
+    journal = Journal(tmp_path / "history" / "harness.jsonl")
+    with journal, progress(Console(file=out), clock=clock) as told:
+        told.watch(tmp_path, title="mine", messages=10)
+        told.stage("consume")
+        for phase, effect in (("injecting", None), ("injected", "it\x1b[2J died"), ("healed", None)):
+            journal.write("fault", fault="kill c1", phase=phase, effect=effect)
+            for _ in range(2):
+                clock.now += 2
+                told.update("consume")
+        journal.write("fault", fault="freeze c2", phase="injected", effect=None, why="all was read")
+    assert [line for line in out.getvalue().splitlines() if line != "consume"] == [
+        "fault kill c1 begins",
+        "fault kill c1: it\\x1b[2J died",
+        "fault kill c1 (undone): it\\x1b[2J died",
+        "fault freeze c2: all was read",
+    ]
+
+
+def test_a_log_with_colour_is_still_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = io.StringIO()
+    with progress(Console(file=out)) as told:
+        told.update("producing", 1, 4)
+    assert out.getvalue() == "producing 1 of 4\n"
 
 
 def test_quiet_is_silent() -> None:

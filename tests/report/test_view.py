@@ -53,8 +53,17 @@ def test_everything_that_matters_is_there() -> None:
         "c2         owns 0–2, 5  17,190",
         "c3         owns nothing  0  nothing for 8 s",
         "gone       c1 killed after 5,120",
-        "fault      kill c1 done: its process died by SIGKILL",
+        "fault      kill c1: its process died by SIGKILL",
     ]
+
+
+def test_news_and_steps_are_shown() -> None:
+    going = stages()
+    going[-1].said, going[-1].detail = "starting Kafka", "c2: take 100; c3"
+    out = io.StringIO()
+    Console(file=out, width=100).print(View("x", 40_000, going, watched(), 100.5))
+    assert "consume 15 s: starting Kafka · produce 3.5 s" in out.getvalue()
+    assert "c2         owns 0–2, 5  17,190  take 100" in out.getvalue()
 
 
 @pytest.mark.parametrize("width", [10, 20, 40, 60, 80, 200])
@@ -87,7 +96,7 @@ def test_hostile_text_is_only_text() -> None:
     text = drawn(120, 25, watch)
     assert "\x1b" not in text
     assert "\x9b" not in text
-    assert "[red]x\\x1b[2J done: [bold]PASS \\x9b31m" in text
+    assert "[red]x\\x1b[2J: [bold]PASS \\x9b31m" in text
     assert "doubt      one \\x1b]0;two\\x07" in text
 
 

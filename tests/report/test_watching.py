@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka_worker.recorder import DELIVER, Recorder
+from kafka_worker.recorder import DELIVER, TIMES, Recorder
 
 from harness.journal import Journal
 from harness.report import watching
@@ -28,6 +28,10 @@ class Going:
         meta = {"worker": name, "role": role, "run_id": 7}
         self.recorders[name] = Recorder(str(self.path / "history" / f"{name}.bin"), meta, segment_bytes=SEGMENT)
         return self.recorders[name]
+
+    def times(self, name: str) -> None:
+        """A frame that says nothing of whom it watches, but has to be passed over."""
+        self.recorders[name]._frame(TIMES, 1, 1, [bytes(8)], 5, 5)
 
     def deliver(self, name: str, count: int, t_ns: int = 5) -> None:
         recorder = self.recorders[name]
@@ -70,13 +74,14 @@ def test_it_follows_over_segments_and_a_few_frames_at_a_time(going: Going, monke
     watch, c1 = Watch(going.path), going.worker("c1")
     for number in range(100):
         going.deliver("c1", 100)
+        going.times("c1")
         c1.event({"type": "assign", "partitions": [number]})
     assert (going.path / "history" / "c1.bin").stat().st_size > 5 * SEGMENT
     looks = 0
     while len(watch.consumers[0].owned if watch.consumers else ()) < 100:
         watch.look()
         looks += 1
-        assert looks < 30
+        assert looks < 40
     assert looks > 15
     assert watch.consumed == 10_000
 
@@ -133,3 +138,16 @@ def test_a_folder_that_has_gone_is_nothing_new(tmp_path: Path) -> None:
     watch = Watch(tmp_path / "gone")
     watch.look()
     assert watch.members == {}
+
+
+def test_events_that_make_no_sense_end_nothing(going: Going) -> None:
+    c1 = going.worker("c1")
+    c1.event({"type": "assign", "partitions": [[1]]})
+    c1.event({"type": "assign", "partitions": 7})
+    going.journal.write("fault", fault=["x"], phase=None, effect={"a": 1})
+    watch = Watch(going.path)
+    watch.look()
+    c1.event({"type": "assign", "partitions": [4]})
+    going.deliver("c1", 3)
+    watch.look()
+    assert (watch.consumed, watch.consumers[0].owned) == (3, {4})

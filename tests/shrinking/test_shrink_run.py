@@ -147,6 +147,17 @@ def test_one_that_does_not_fail_again(world: World, tmp_path: Path) -> None:
     assert refused.value.what == "K1_iterator_close did not fail in the same way again: PASS: so PASS"
 
 
+def test_what_proves_nothing_at_first_is_begun_again(world: World, tmp_path: Path) -> None:
+    world.says = lambda scenario, number: verdict("UNKNOWN") if number == 1 else at_least(300)(scenario, number)
+    assert searched(tmp_path).best.values["messages"] >= 300
+    world.says, before = lambda scenario, number: verdict("UNKNOWN"), len(world.ran)
+    with pytest.raises(NoAnswer):
+        searched(tmp_path / "never")
+    assert len(world.ran) == before + 2
+    world.says = at_least(300)
+    assert searched(tmp_path / "never").finished, "the same command asks again"
+
+
 def test_interrupted_it_keeps_the_best_and_goes_on(world: World, tmp_path: Path) -> None:
     def interrupted(scenario: Scenario, number: int) -> dict[str, Any]:
         if number == 15:

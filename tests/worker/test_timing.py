@@ -135,13 +135,15 @@ def test_the_kernel_counts_what_connections_carry() -> None:
 
 
 @pytest.mark.parametrize("api", ["poll", "consume"])
-def test_what_is_ready_made_is_what_else_is_made_on_the_way(tmp_path: Path, api: str) -> None:
+@pytest.mark.parametrize("record", ["loss", "throughput"])
+def test_what_is_ready_made_is_what_else_is_made_on_the_way(tmp_path: Path, api: str, record: str) -> None:
     folders = [tmp_path / "ready", tmp_path / "made"]
     for folder in folders:
         folder.mkdir()
     rows = []
     for folder in folders:
-        play = Play(folder, api=api, ready_made=folder.name == "ready").run()
+        play = Play(folder, api=api, record=record, ready_made=folder.name == "ready").run()
         assert play.why == "end_offsets"
         rows.append([row for row in play.told() if isinstance(row, tuple)])
     assert rows[0] == rows[1]
+    assert sum(length for _, _, length in rows[0]) == 40

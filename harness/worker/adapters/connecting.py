@@ -3,9 +3,11 @@
 A connection is a mapping: `bootstrap`; `security` (`plaintext`, `mutual_tls`, `tls`, `sasl_tls`); `ca`, `cert` and
 `key`, paths of PEM files, `ca` None for the authorities that the machine trusts; and where they are needed
 `key_password`, `mechanism` (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512), `username`, `password`, and `host_check`, "off" where
-the name in the broker's certificate does not matter. The harness makes its own clients by this file, too.
+the name in the broker's certificate does not matter. `tls`, "1.2" or "1.3", is the only version that the client may
+speak, and `openssl_conf` a file that says so to OpenSSL. The harness makes its own clients by this file, too.
 """
 
+import os
 import ssl
 
 SECRET = ("password", "key_password")
@@ -16,6 +18,9 @@ HIDDEN = "<hidden>"
 
 def librdkafka(connection):
     """For confluent-kafka."""
+    if connection.get("openssl_conf"):
+        # librdkafka has no setting for the version of TLS. Its OpenSSL reads this when the first client is made.
+        os.environ["OPENSSL_CONF"] = connection["openssl_conf"]
     settings = {"bootstrap.servers": connection["bootstrap"]}
     if connection["security"] != "plaintext":
         settings.update(
@@ -45,6 +50,7 @@ def kafka_python(connection):
             ssl_certfile=connection["cert"],
             ssl_keyfile=connection["key"],
             ssl_password=connection.get("key_password"),
+            ssl_context=tls_context(connection) if connection.get("tls") else None,
             **sasl(connection),
         )
     return said(settings)
@@ -64,6 +70,11 @@ def tls_context(connection):
     context.check_hostname = checks_host(connection)
     if connection["cert"] is not None:
         context.load_cert_chain(connection["cert"], connection["key"], connection.get("key_password"))
+    # By options, because Python 3.6 has no other way.
+    if connection.get("tls") == "1.2":
+        context.options |= ssl.OP_NO_TLSv1_3
+    elif connection.get("tls") == "1.3":
+        context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_2
     return context
 
 

@@ -8,7 +8,7 @@ that such a producer would have left, computed from the configuration: `end_offs
 
 from collections import namedtuple
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 from adapters.parts import ConsumerParts, Fields, ProducerParts
 from kafka_worker.clock import now_ns
@@ -49,6 +49,7 @@ class Consumer(ConsumerParts):
         self._ready = None
         if config.get("ready_made"):
             self._ready = iter(list(iter(self.batch, ([], []))))
+            self._next = dict.fromkeys(self._ends, 0)
 
     def start(self):
         if self.listens:
@@ -98,7 +99,8 @@ class Consumer(ConsumerParts):
 
     def batch(self):
         if self._ready is not None:
-            return next(self._ready, ([], []))
+            batch = next(self._ready, ([], []))
+            return self._hand_over(batch), batch[1]
         return self._batch(self.max_records or BATCH)
 
     def _batch(self, count):
@@ -116,8 +118,14 @@ class Consumer(ConsumerParts):
 
     def messages(self):
         if self._ready is not None:
-            return chain.from_iterable(map(itemgetter(0), self._ready))
+            return chain.from_iterable(map(self._hand_over, self._ready))
         return self._one_by_one()
+
+    def _hand_over(self, batch):
+        messages, groups = batch
+        for partition, count in groups:
+            self._next[partition] += count
+        return messages
 
     def _one_by_one(self):
         while True:

@@ -105,6 +105,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         "rebalances": shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
         "handed": _listed(mapping(mapping(facts.metrics.get("group")).get("messages")), count, most=60),
         "metrics": facts.metrics,
+        "wire": mapping(facts.metrics.get("wire")),
         "ceiling": mapping(facts.metrics.get("ceiling")),
         "latencies": [
             (

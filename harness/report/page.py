@@ -101,24 +101,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         "anomalies": [(kind, facts.count(kind)) for kind in words.ANOMALIES],
         **_evidence(facts, limits, short),
         "partitions": shown(partitions, limits.partitions),
-        "faults": shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
-        "rebalances": shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
-        "handed": _listed(mapping(mapping(facts.metrics.get("group")).get("messages")), count, most=60),
-        "metrics": facts.metrics,
-        "ceiling": mapping(facts.metrics.get("ceiling")),
-        "latencies": [
-            (
-                name,
-                distribution.percentiles(told),
-                {width: distribution.picture(told, px) for width, px in WIDTHS.items()},
-            )
-            for name, key in (("End to end", "latency"), ("Acknowledged to the producer", "ack_latency"))
-            if (told := mapping(facts.metrics.get(key))).get("count")
-        ],
-        "kill_cost": reading.kill_cost(facts.metrics),
-        "producer_metrics": mapping(facts.metrics.get("producer")),
-        "recording": mapping(facts.metrics.get("recording")),
-        "stages": facts.rows(facts.metrics, "stages"),
+        **_measured(facts, limits, short),
         "clients": shown(
             clients_shown.clients(facts),
             limits.clients,
@@ -196,6 +179,31 @@ def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
         "first": _listed(first, lambda value: figure(value, missing="never")),
         "overlap_ms": max(overlaps, default=0),
         "shares": _listed(shares, count),
+    }
+
+
+def _measured(facts: Facts, limits: Limits, short: evidence.Short) -> dict[str, Any]:
+    """What metrics.json tells, beside the pictures over time."""
+    return {
+        "faults": shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
+        "rebalances": shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
+        "handed": _listed(mapping(mapping(facts.metrics.get("group")).get("messages")), count, most=60),
+        "metrics": facts.metrics,
+        "wire": mapping(facts.metrics.get("wire")),
+        "ceiling": mapping(facts.metrics.get("ceiling")),
+        "latencies": [
+            (
+                name,
+                distribution.percentiles(told),
+                {width: distribution.picture(told, px) for width, px in WIDTHS.items()},
+            )
+            for name, key in (("End to end", "latency"), ("Acknowledged to the producer", "ack_latency"))
+            if (told := mapping(facts.metrics.get(key))).get("count")
+        ],
+        "kill_cost": reading.kill_cost(facts.metrics),
+        "producer_metrics": mapping(facts.metrics.get("producer")),
+        "recording": mapping(facts.metrics.get("recording")),
+        "stages": facts.rows(facts.metrics, "stages"),
     }
 
 

@@ -232,7 +232,13 @@ def test_markup_in_data_does_nothing(browser: Any, pages: dict[str, Path]) -> No
         page.close()
 
 
-def test_a_page_prints(browser: Any, pages: dict[str, Path]) -> None:
-    page, _, _ = opened(browser, pages["failed"])
+def test_a_page_prints_light_with_its_stories(browser: Any, pages: dict[str, Path]) -> None:
+    page, _, _ = opened(browser, pages["failed"], color_scheme="dark")
+    seen = "window.seen = document.querySelectorAll('.timeline[open]').length"
+    page.evaluate(f"addEventListener('beforeprint', () => {{ {seen} }})")
     assert page.pdf(format="A4").startswith(b"%PDF")
+    assert page.evaluate("window.seen") == 2
+    assert page.locator("details.timeline[open]").count() == 0, "they are closed again"
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(253, 252, 250)"
     page.close()

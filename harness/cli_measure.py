@@ -56,12 +56,11 @@ def measure(
     from harness.scenario import load
 
     chosen = load(scenario, {"messages": messages})
-    measuring.refuse(chosen)
+    ways = [part.strip() for part in securities.split(",")]
+    measuring.refuse(chosen, ways)
     specs = [part.strip() for part in COMMAS.split(clients)] if clients else [chosen.client]
     with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
-        rows = measuring.measure(
-            chosen, specs, securities=securities.split(","), rounds=rounds, yardsticks=yardsticks, progress=shown
-        )
+        rows = measuring.measure(chosen, specs, securities=ways, rounds=rounds, yardsticks=yardsticks, progress=shown)
     told = json.dumps({"scenario": chosen.name, "rows": [row.as_json() for row in rows]}, indent=1)
     if out is not None:
         write_text(out, told + "\n")

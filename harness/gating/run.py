@@ -82,7 +82,7 @@ def gate(
     """Measure both sides of every scenario; all files are written after each. Raises HarnessError before the first."""
     sides = str(parse_spec(baseline).pinned()), str(parse_spec(candidate).pinned())
     for scenario in scenarios:
-        refuse(scenario.model_copy(update={"planted": None}))
+        refuse(scenario.model_copy(update={"planted": None}), [scenario.security])
         if "planted" in (parse_spec(side).library for side in sides) and scenario.planted is None:
             what = f"{scenario.name} does not say what the client `planted` is to do"
             raise UsageError("gate-usage", what, "Take one of scenarios/planted/, or another client.")
@@ -141,7 +141,7 @@ def way(scenario: Scenario, text: str, progress: Progress, *, wasted: float = 0.
 
 def alone(scenario: Scenario, client: str, progress: Progress) -> dict[str, Any]:
     """A client's own figures, for a baseline: medians of a few readings. Raises HarnessError."""
-    refuse(scenario)
+    refuse(scenario, [scenario.security])
     cell = cell_of(scenario, client, client, None)
     own = way(scenario, client, progress)
     with tempfile.TemporaryDirectory(prefix="harness-gate-") as folder:

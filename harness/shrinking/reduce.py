@@ -124,8 +124,8 @@ def fewer_keys(values: Values, tried: Try, path: KeyPath = ()) -> Values:
         if not _is_there(values, here) or here in KEPT:
             continue
         found = None
-        # Numbers are lowered, whatever their default, and members are items.
-        if key not in NUMBERS and path != ("members",):
+        # Numbers are lowered, whatever their default, members are items, and of the broker something is kept.
+        if key not in NUMBERS and path != ("members",) and here != ("broker",):
             found = tried(removed(values, here), f"without {dotted(here)}")
         if found is not None:
             values = found

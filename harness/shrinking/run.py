@@ -96,6 +96,10 @@ def shrink(failure: Failure, *, results: Path, repeat: int, limit_s: float, prog
             seeking.confirm()
             reduced(start, seeking.tried)
             book.finished = True
+        except KeyboardInterrupt:
+            if book.best is not None:
+                progress.say(f"the smallest so far is {path / SHRUNK}; the same command goes on")
+            raise
         except _OutOfTime:
             progress.say(f"the limit of {limit_s / 60:g} minutes is reached; the same command goes on")
     book.save()

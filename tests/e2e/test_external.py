@@ -1,5 +1,6 @@
 """A cluster that is not the harness's: with one user's rights on a prefix it is used, and left as it was."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.broker.admin import Admin
+from harness.broker.leaders import leaders
+from harness.errors import HarnessError
 from tests.e2e.shared_cluster import SharedCluster, properties
 
 pytestmark = pytest.mark.e2e
@@ -98,6 +102,17 @@ def test_three_libraries_use_it_and_leave_it_as_it_was(cluster: SharedCluster, t
         meta = json.loads((Path(one["run"]) / "run.json").read_text())
         assert meta["judging"]["group"] == "harness-" + Path(one["run"]).name
         assert meta["scenario_settings"]["security"] == "sasl_tls"
+
+
+def test_a_question_about_a_topic_does_not_make_it(cluster: SharedCluster) -> None:
+    """Where a broker makes what is asked for, a topic that was just deleted would come back."""
+    before = cluster.everything()
+    with Admin(cluster.own_connection(), timeout_s=2) as admin:
+        for ask in (admin.end_offsets, admin.allowed, lambda name: leaders(admin, name)):
+            with contextlib.suppress(HarnessError):
+                ask("harness-asked-for")
+    time.sleep(1)
+    assert cluster.everything() == before
 
 
 def test_after_sigterm_nothing_is_left(cluster: SharedCluster, tmp_path: Path) -> None:

@@ -87,6 +87,11 @@ def test_what_is_needed_stays() -> None:
     assert runs < 90
 
 
+def test_the_broker_stays_the_same() -> None:
+    left, _ = shrunk({**BIG, "broker": {"kafka": "3.9.1", "nodes": 3, "heap_mb": 256}}, lambda values: True)
+    assert left["broker"] == {"kafka": "3.9.1", "heap_mb": 256}
+
+
 def test_tls_stays_where_it_matters() -> None:
     left, _ = shrunk(BIG, lambda values: "security" not in values)
     assert "security" not in left

@@ -16,6 +16,7 @@ from harness.cli_bisect import bisect
 from harness.cli_broker import broker
 from harness.cli_clean import clean
 from harness.cli_external import external_options, taken
+from harness.cli_gate import baseline, gate
 from harness.cli_matrix import matrix, settings
 from harness.cli_measure import measure
 from harness.cli_shrink import shrink
@@ -375,7 +376,7 @@ def doctor() -> int:
     return EXIT_PASS if print_findings(Terminal()) else EXIT_HARNESS
 
 
-for command in (matrix, settings, bisect, upgrade, measure, broker, shrink, clean):
+for command in (gate, baseline, matrix, settings, bisect, upgrade, measure, broker, shrink, clean):
     main_group.add_command(command)
 
 

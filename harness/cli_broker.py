@@ -10,6 +10,8 @@ from harness.errors import EXIT_HARNESS, EXIT_PASS, HarnessError
 if TYPE_CHECKING:
     from harness.broker.keeping import Kept
 
+PATIENCE_S = 300.0
+"""Longer than a run's: whoever waits here can interrupt."""
 LIBRARIES = ("kafka-python", "aiokafka", "confluent-kafka", "java")
 
 
@@ -49,7 +51,8 @@ def _settings(backend: str, nodes: int, kafka: str | None) -> Any:
     from harness.scenario_models import Broker
 
     try:
-        return Broker.model_validate({"backend": backend, "nodes": nodes} | ({"kafka": kafka} if kafka else {}))
+        said = {"backend": backend, "nodes": nodes, "start_timeout_s": PATIENCE_S} | ({"kafka": kafka} if kafka else {})
+        return Broker.model_validate(said)
     except ValidationError:
         raise click.BadParameter(f"{kafka!r} is no release such as 4.3.1", param_hint="'--kafka'") from None
 

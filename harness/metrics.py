@@ -75,9 +75,11 @@ def _wire(ended: dict[str, Any], size_bytes: int | None) -> dict[str, Any] | Non
 
     Fewer than its messages hold: then it had others before, and what those carried is not known.
     """
-    wire: dict[str, Any] = ended.get("wire") or {}
+    wire = ended.get("wire")
+    if not isinstance(wire, dict) or not all(isinstance(wire.get(f"bytes_{way}"), int) for way in ("received", "sent")):
+        return None
     count = int(ended.get("deliveries") or ended.get("acked") or 0)
-    if not wire or not count or not size_bytes or wire["bytes_received"] < count * size_bytes:
+    if not count or not size_bytes or wire["bytes_received"] < count * size_bytes:
         return None
     each = {way: round(wire[f"bytes_{way}"] / count, 1) for way in ("received", "sent")}
     return wire | {"received_per_message": each["received"], "sent_per_message": each["sent"]}

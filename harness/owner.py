@@ -61,7 +61,7 @@ def owner_of(folder: Path) -> Owner | None:
         if folder.is_symlink() or folder.stat().st_uid != os.getuid() or file.is_symlink():
             return None
         told = json.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 

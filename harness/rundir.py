@@ -41,8 +41,11 @@ class RunDir:
     def create(cls, results: Path, scenario: str) -> "RunDir":
         """Make a new folder under `results`."""
         path = new_path(results, scenario)
-        for folder in ("history", "logs"):
-            (path / folder).mkdir(parents=True)
+        try:
+            for folder in ("history", "logs"):
+                (path / folder).mkdir(parents=True)
+        except OSError as error:
+            raise disk_error(results, error) from error
         run = cls(path, {"format": FORMAT, "run": path.name, "scenario": scenario, "marks": []})
         run.save()
         return run

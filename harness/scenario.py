@@ -28,6 +28,7 @@ from harness.scenario_models import (
     ClientSpec,
     Consumer,
     Drain,
+    Gate,
     Group,
     Keys,
     Member,
@@ -110,6 +111,7 @@ class Scenario(Keys):
         description="`loss`: every delivery with its offset, written so that a kill loses none; `throughput`: "
         "identities only, in memory, at the least cost.",
     )
+    gate: Gate = Field(default_factory=Gate, description="What `harness gate` lets pass.")
     drain: Drain = Field(default_factory=Drain, description="The bounded wait at the end.")
     planted: Planted | None = Field(
         default=None, description="A fault made on purpose; only with the client `planted`."

@@ -262,7 +262,7 @@ def find(name: str) -> Path:
 
     An existing file always wins, so that a copy of one's own in the working folder is what runs.
     """
-    if _is_file(Path(name)):
+    if is_file(Path(name)):
         return Path(name)
     known = {path.relative_to(shipped_folder()).with_suffix("").as_posix(): path for path in shipped()}
     word = name.removeprefix("./").removeprefix("scenarios/").removesuffix(".yaml").removesuffix(".yml")
@@ -281,7 +281,8 @@ def find(name: str) -> Path:
     )
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Whether a path names a file; one that cannot be a path names none."""
     try:
         return path.is_file()
     except (OSError, ValueError):

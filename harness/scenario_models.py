@@ -3,9 +3,10 @@
 A field's description is its row in the table of scenarios/README.md.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from harness import script
 from harness.broker.traps import Case
@@ -370,4 +371,35 @@ class Topic(Keys):
         description="The messages number low..high of each partition (from 0) are written twice, under the same keys, "
         "and nobody reads before compaction has removed their first copies: the log has holes there. null: no "
         "compaction.",
+    )
+
+
+def share(value: Any) -> Any:
+    """`+10 %` as 0.1; a number stays what it is."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*%", value.strip())
+    if found is None:
+        raise ValueError("not a share; write it as +10 % or -5 %")
+    return float(found[1]) / 100
+
+
+Share = Annotated[float, BeforeValidator(share), WithJsonSchema({"type": "string"})]
+
+
+class Gate(Keys):
+    """What `harness gate` lets pass, of a candidate beside a baseline."""
+
+    loss: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="So many messages may be lost, of all that are read."
+    )
+    cpu: Share | None = Field(
+        default=0.1, gt=0, le=10, description="CPU time per message may rise by this share, `+10 %`; null: not judged."
+    )
+    throughput: Share | None = Field(
+        default=None,
+        lt=0,
+        gt=-1,
+        description="Messages a second may fall by this share, `-10 %`; null: not judged, for on a machine that others "
+        "use it is the less steady figure.",
     )

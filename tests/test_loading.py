@@ -15,6 +15,21 @@ from harness import outcome, recording
 from harness.errors import HarnessError
 from harness.loading import Loaded
 from harness.rundir import RunDir
+from tests.test_recording import (
+    ACK,
+    DELIVER,
+    DELIVER_KEYS,
+    JOIN,
+    LEAVE,
+    LOG,
+    OWN,
+    SEND,
+    event,
+    frame,
+    header,
+    make_run,
+    span,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "tests" / "recordings" / "K1_iterator_close.tar.xz"
@@ -68,13 +83,13 @@ def test_a_message_is_followed_from_its_sending_to_its_delivery(run: Loaded) -> 
 
 
 def test_types_are_as_documented(run: Loaded) -> None:
-    for frame in (run.messages, run.sends, run.answers, run.acks, run.log, run.deliveries):
-        assert str(frame.dtypes["producer"]) == "category"
-        assert str(frame.dtypes["partition"]) == "int32"
+    for told in (run.messages, run.sends, run.answers, run.acks, run.log, run.deliveries):
+        assert str(told.dtypes["producer"]) == "category"
+        assert str(told.dtypes["partition"]) == "int32"
     assert str(run.messages.dtypes["log_offset"]) == str(run.deliveries.dtypes["offset"]) == "Int64"
-    told = {name: dict(frame.dtypes.astype(str)) for name, frame in (("f", run.faults), ("c", run.commits))}
-    assert told["f"] == dict.fromkeys(("fault", "phase", "effect", "why"), "string") | {"t_s": "float64"}
-    assert told["c"] == {"member": "string", "partition": "int32", "offset": "Int64", "ok": "bool", "t_s": "float64"}
+    faults, commits = (dict(few.dtypes.astype(str)) for few in (run.faults, run.commits))
+    assert faults == dict.fromkeys(("fault", "phase", "effect", "why"), "string") | {"t_s": "float64"}
+    assert commits == {"member": "string", "partition": "int32", "offset": "Int64", "ok": "bool", "t_s": "float64"}
     assert list(run.timeline) == ["t_s", "delivered", "produced"]
 
 
@@ -97,6 +112,40 @@ def test_a_run_that_died_early_has_what_it_recorded(results: Path, tmp_path: Pat
     assert (run.messages.deliveries == 0).all()
     assert run.messages.log_offset.isna().all()
     assert len(run.anomalies) == len(run.partitions) == len(run.timeline) == 0
+
+
+def test_odd_messages_are_there_as_they_are(tmp_path: Path) -> None:
+    """Recorded by identity alone, handed over twice, a stranger, an aborted one, one without an answer, a commit that
+    failed."""
+    log_end = event(92, "log_end", partition=0, start=0, end=4)
+    files = {
+        "p1": header(role="produce", worker="p1", producer=0)
+        + event(1, "producer", idempotent=True)
+        + frame(SEND, 2, [(seq, -1) for seq in range(4)])
+        + frame(ACK, 3, span(0, 3))
+        + event(4, "producer_end"),
+        "reader": header(role="read_log", worker="reader") + frame(LOG, 91, [*span(0, 3), (-1, 3)]) + log_end,
+        "reader_committed": header(role="read_log", worker="reader_committed", isolation="read_committed")
+        + frame(LOG, 95, [*span(0, 2), (-1, 3)])
+        + log_end,
+        "c1": header()
+        + JOIN
+        + frame(DELIVER_KEYS, 7, [(0, -1), (1, -1), (0, -1)])
+        + frame(DELIVER, 8, [(-1, 3)])
+        + event(9, "commit", member="c1", partition=0, offset=2, ok=False)
+        + LEAVE,
+    }
+    run = harness.load(make_run(tmp_path, files, OWN).path)
+    assert run.deliveries.offset.tolist() == [0, 1, 0, 3]
+    assert run.deliveries.producer.isna().tolist() == run.deliveries.seq.isna().tolist() == [False] * 3 + [True]
+    messages = run.messages
+    assert messages.deliveries.tolist() == [2, 1, 0, 0]
+    assert messages.answer.tolist() == ["ack", "ack", "ack", "none"]
+    assert messages.log_copies.tolist() == [1, 1, 1, 0]
+    assert run.log.aborted.tolist() == [False, False, True, False]
+    assert run.log.producer.isna().tolist() == [False, False, False, True]
+    (failed,) = run.commits[~run.commits.ok].itertuples()
+    assert (failed.member, failed.offset) == ("c1", 2)
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

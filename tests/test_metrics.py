@@ -104,7 +104,8 @@ def test_bytes_on_the_wire_are_told_where_they_can_hold_what_was_delivered() -> 
     assert told == wire | {"received_per_message": 250.0, "sent_per_message": 5.0}
     fewer = wire | {"bytes_received": 199_999}
     assert measure(history(), meta(ENDED | {"wire": fewer}))["wire"] is None
-    assert measure(history(), meta(ENDED | {"wire": None}))["wire"] is None
+    for odd in (None, "much", {"bytes_received": "much"}):
+        assert measure(history(), meta(ENDED | {"wire": odd}))["wire"] is None
 
 
 def test_at_a_fixed_rate_there_is_no_speed() -> None:

@@ -88,3 +88,10 @@ def test_an_event_without_what_its_type_must_have_is_damage(tmp_path: Path, line
 def test_a_damaged_identity_names_nobody_else() -> None:
     history = History(RunInfo("r", "at_least_once", 1), producers=["p1"])
     assert [history.producer_name(number) for number in (-1, 0, 1)] == ["producer -1", "p1", "producer 1"]
+
+
+def test_results_where_a_file_stands(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError) as error:
+        RunDir.create(tmp_path / "file", "x")
+    assert error.value.slug == "cannot-write"

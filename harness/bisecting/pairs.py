@@ -3,6 +3,9 @@
 Each pair gives a ratio, how many times as much the release costs as the one it is compared with. The median of all
 ratios is bounded by their order alone, without any guess at how they are spread: of N ratios the k-th lowest lies above
 the true median with the chance that at most k - 1 of N tosses of a coin fall one way.
+
+Not the bound of `harness.gating.statistics`, which is narrower and fixed at 99.5 %: a search divides its risk among the
+releases that it asks about, and the order of ratios bounds at any risk.
 """
 
 import math

@@ -323,8 +323,10 @@ class Admin:
         if self._confluent is None:
             from confluent_kafka.admin import AdminClient
 
-            # librdkafka would write to the terminal; what matters arrives as an error.
-            self._confluent = AdminClient(confluent_settings(self.connection) | {"log_level": 0})
+            # librdkafka would write to the terminal; what matters arrives as an error. And where a broker makes topics
+            # that somebody asks for, a question about one that was just deleted would make it again.
+            quiet = {"log_level": 0, "allow.auto.create.topics": False}
+            self._confluent = AdminClient(confluent_settings(self.connection) | quiet)
         return self._confluent
 
     def _reader(self, group: str) -> Any:

@@ -255,7 +255,9 @@ class Guest(Admin):
         deadline = time.monotonic() + self.timeout_s
         with contextlib.suppress(NoSuchTopic):
             self._patiently(lambda: self.delete_topic(name))
-            while time.monotonic() < deadline and self._patiently(lambda: self.allowed(name)):
+            while self._patiently(lambda: self.allowed(name)):
+                if time.monotonic() > deadline:
+                    raise HarnessError("broker-refused", f"it is still there after {self.timeout_s:g} s")
                 time.sleep(AGAIN_S)
         self.topics = [topic for topic in self.topics if topic != name]
 

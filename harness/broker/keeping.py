@@ -8,7 +8,6 @@ user may read. A keeper is known by its pid and the moment it began: a pid alone
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 from harness import proc
 from harness.broker.base import SECURITIES, Broker, open_broker
 from harness.cache import locked
+from harness.cleaning import Leftover
 from harness.connection import Connection
 from harness.errors import HarnessError, UsageError
 from harness.rundir import disk_error, write_json
@@ -164,22 +164,10 @@ def down() -> Kept | None:
             os.kill(pid, signal.SIGKILL)
             proc.wait_until(lambda: not found.running, timeout_s=END_S)
     # Of one that was killed: its Kafka went with it, containers did not.
-    _remove_orphans(found)
+    Leftover("folder", found.told["folder"], "a kept broker").remove()
     with contextlib.suppress(FileNotFoundError):
         (state_folder() / STATE).unlink()
     return found
-
-
-def _remove_orphans(found: Kept) -> None:
-    folder = Path(found.told["folder"])
-    if not folder.exists():
-        return
-    if found.told["backend"] == "docker":
-        from harness.broker import compose
-
-        compose.remove_orphans(folder.parent)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 # ---- the keeper -----------------------------------------------------------------------------------------------------

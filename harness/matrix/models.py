@@ -14,7 +14,7 @@ from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 from harness.scenario import Scenario, load, refusal
 from harness.scenario_errors import findings_of
-from harness.scenario_file import Document, KeyPath, find, parse, read, shipped, shipped_folder
+from harness.scenario_file import Document, KeyPath, find, is_file, parse, read, shipped, shipped_folder
 from harness.scenario_findings import Finding, short
 from harness.scenario_models import Api, Keys, Messages
 
@@ -140,7 +140,7 @@ def _scenarios(values: Mapping[str, Any], folder: Path, scenarios: dict[str, Sce
         path: KeyPath = ("scenarios", place)
         beside = folder / name
         try:
-            file = beside if beside.is_file() else find(name)
+            file = beside if is_file(beside) else find(name)
             if is_matrix(file):
                 yield Finding(path, f"{file} is a matrix, and no scenario")
                 continue

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.bench import IDLE_APPLICATION
 from harness.broker.admin import Admin
@@ -27,22 +28,35 @@ from harness.scenario import Scenario
 
 TOPIC = "measure"
 LIMIT_S = 600
+READER_BATCH = {"consume": 5_000}
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Way:
-    """A client's call, over a kind of connection. batch: messages a call; None: as the library does."""
+    """A client's call, over a kind of connection. batch: messages a call; None: as the library does.
+
+    wasted: a share of its own CPU time that the worker burns beside it, to see that this is found; planted: what the
+    planted client does on purpose.
+    """
 
     env: ClientEnv
     api: str
     security: str
     batch: int | None = None
     settings: dict[str, Any] | None = None
+    wasted: float = 0.0
+    planted: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one process did in its steady state: all but making the client, joining, and its first batch (or block)."""
+    """What one process did in its steady state: all but making the client, joining, and its first batch (or block).
+
+    lost, repeated, corrupt, strange: of all its messages, how many never came, came again, came with a wrong value
+    (looked at is the first of each call), or came under an identity that nobody sent.
+    """
 
     messages: int
     throughput_msgs_per_s: float
@@ -51,6 +65,8 @@ class Reading:
     received_per_message: float | None
     lost: int
     repeated: int
+    corrupt: int
+    strange: int
 
 
 class Course:
@@ -60,6 +76,8 @@ class Course:
         self.scenario = scenario
         self.folder = folder
         self.progress = progress
+        self.topic = TOPIC
+        self.limit_s: float = LIMIT_S
         self._number = itertools.count(1)
         self._run_id = int.from_bytes(os.urandom(4), "little") or 1
         self._stack = contextlib.ExitStack()
@@ -94,8 +112,43 @@ class Course:
             "cpu_s_per_million": ended["cpu_s"] * 1e6 / scenario.messages,
         }
 
+    def turn_to(self, topic: str, messages: int, security: str) -> None:
+        """Write another topic of so many messages, to be read from now on."""
+        self.scenario = self.scenario.model_copy(update={"messages": messages})
+        self.write(security, topic)
+        self.topic = topic
+
     def read(self, way: Way) -> Reading:
-        """Let a fresh process read the topic from its beginning to its end."""
+        """Let a fresh process read the topic from its beginning to its end. Raises HarnessError where it did not."""
+        ended, counts = self._deliver(way)
+        count, wall_s, cpu_s = (ended.get(f"steady_{name}") or 0 for name in ("count", "wall_s", "cpu_s"))
+        if not count or not wall_s or not cpu_s:
+            raise HarnessError("too-few", f"{way.env.spec} read all in one call: nothing is left to be measured")
+        wire, deliveries = ended.get("wire") or {}, int(ended["deliveries"])
+        whole = wire.get("bytes_received", 0) >= deliveries * self.scenario.size_bytes
+        return Reading(
+            messages=deliveries,
+            throughput_msgs_per_s=count / wall_s,
+            cpu_s_per_million=cpu_s * 1e6 / count,
+            rss_max_bytes=int(ended["rss_max_bytes"]),
+            received_per_message=wire["bytes_received"] / deliveries if whole else None,
+            lost=int((counts == 0).sum()),
+            repeated=int((counts > 1).sum()),
+            corrupt=int(ended["corrupt"]),
+            strange=deliveries - int(counts.sum()),
+        )
+
+    def check(self, env: ClientEnv, security: str) -> None:
+        """Let a client of another family read the topic, which must hold every message once: what a client then does
+        not hand over was there to be handed over. Raises HarnessError `worker-failed`."""
+        api = {"confluent-kafka": "consume", "aiokafka": "getmany"}.get(env.spec.library, env.spec.client.apis[-1])
+        ended, counts = self._deliver(Way(env, api, security, READER_BATCH.get(api)))
+        wrong = int((counts != 1).sum()) + int(ended["corrupt"]) + int(ended["deliveries"]) - int(counts.sum())
+        if wrong:
+            raise HarnessError("worker-failed", f"the log is not what was written: {env.spec} found {wrong:,} wrong")
+
+    def _deliver(self, way: Way) -> tuple[dict[str, Any], Counts]:
+        """One process reads the topic to its end: what it told, and by message how often it was handed over."""
         scenario = self.scenario
         group = f"measure-{next(self._number)}"
         defaults, extra = scenario.consumer.defaults, way.settings or {}
@@ -104,30 +157,24 @@ class Course:
             way.env,
             way.security,
             role="consume",
-            topic=TOPIC,
+            topic=self.topic,
             api=way.api,
             group=group,
             settings=settings,
             batch={"max_records": way.batch, "timeout_ms": scenario.consumer.batch.timeout_ms},
             end_offsets={str(partition): share for partition, share in self.ends().items()},
             ready_made=True,
+            wasted=way.wasted,
+            planted=way.planted,
         )
-        counts = self._counts(history)
+        if ended["why"] != "end_offsets":
+            # A slow client is no losing client: what it would have read is not known.
+            what = f"{way.env.spec} had read {ended['deliveries']:,} of {scenario.messages:,} messages"
+            what += f" when it ended ({ended['why']})"
+            raise HarnessError("worker-failed", what, "Give it more time, or fewer messages.")
+        counts = self._counts(history, int(ended["deliveries"]))
         history.unlink()
-        count, wall_s, cpu_s = (ended.get(f"steady_{name}") or 0 for name in ("count", "wall_s", "cpu_s"))
-        if not count or not wall_s or not cpu_s:
-            raise HarnessError("too-few", f"{way.env.spec} read all in one call: nothing is left to be measured")
-        wire = ended.get("wire") or {}
-        whole = wire.get("bytes_received", 0) >= int(ended["deliveries"]) * scenario.size_bytes
-        return Reading(
-            messages=int(ended["deliveries"]),
-            throughput_msgs_per_s=count / wall_s,
-            cpu_s_per_million=cpu_s * 1e6 / count,
-            rss_max_bytes=int(ended["rss_max_bytes"]),
-            received_per_message=wire["bytes_received"] / ended["deliveries"] if whole else None,
-            lost=int((counts == 0).sum()),
-            repeated=int((counts > 1).sum()),
-        )
+        return ended, counts
 
     def ends(self) -> dict[int, int]:
         messages, partitions = self.scenario.messages, self.scenario.partitions
@@ -150,21 +197,29 @@ class Course:
             **given,
         }
         worker = self.pool.start(env.python, config, log=log)
-        end = worker.wait(LIMIT_S) or worker.stop()
+        end = worker.wait(self.limit_s) or worker.stop()
         if end.status != "ended" or end.error or end.ended is None:
             raise HarnessError("worker-failed", end.describe(), f"Its log is {end.log}.")
         log.unlink()
         return end.ended, history
 
-    def _counts(self, history: Path) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """By message, how often it was delivered, as the recorded identities say."""
+    def _counts(self, history: Path, deliveries: int | None = None) -> Counts:
+        """By message, how often it was delivered, as the recorded identities say.
+
+        deliveries: so many must be recorded; raises HarnessError `bad-recording` where they are not.
+        """
         messages, partitions = self.scenario.messages, self.scenario.partitions
         counts = np.zeros(messages, np.int64)
-        for frame in open_tape(history).frames():
+        tape, recorded = open_tape(history), 0
+        for frame in tape.frames():
             if frame.kind == DELIVER_KEYS:
                 keys = np.frombuffer(frame.data, "<u8", frame.length * 3, frame.start)
                 numbers = keys[1::3].astype(np.int64) * partitions + (keys[0::3] >> np.uint64(48)).astype(np.int64)
                 ours = (keys[0::3] & np.uint64(0xFFFFFFFF)) == self._run_id
                 ours &= (numbers >= 0) & (numbers < messages)
                 counts += np.bincount(numbers[ours], minlength=messages)
+                recorded += frame.length
+        if tape.torn or (deliveries is not None and recorded != deliveries):
+            what = tape.torn or f"{recorded:,} of {deliveries:,} deliveries are recorded"
+            raise HarnessError("bad-recording", f"{history.name}: {what}", "What was lost cannot be told from it.")
         return counts

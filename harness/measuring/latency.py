@@ -51,7 +51,8 @@ class Arrivals:
         asked = (names >> np.uint64(48)).astype(np.int64)
         numbers = seqs * self.partitions + asked
         ours = (names & np.uint64(0xFFFFFFFF)) == self.run_id
-        ours &= (asked < self.partitions) & (seqs >= 0) & (seqs < len(self.due)) & (numbers < len(self.due))
+        ours &= (asked < self.partitions) & (seqs >= 0) & (seqs < len(self.due))
+        ours &= (numbers >= 0) & (numbers < len(self.due))
         numbers, times = numbers[ours], times[ours]
         self.due[numbers] = keys[2::3].astype(np.int64)[ours]
         self.came[numbers] = np.minimum(self.came[numbers], times)
@@ -67,11 +68,15 @@ class Arrivals:
         return latencies
 
 
-def measure(tapes: Iterable[Tape], scenario: dict[str, Any], run_id: int) -> dict[str, Any]:
-    """`latency` and `ack_latency` of metrics.json; both None where the scenario does not produce on schedule."""
+def measure(tapes: Iterable[Tape], scenario: dict[str, Any], run_id: int, most: int) -> dict[str, Any]:
+    """`latency` and `ack_latency` of metrics.json; both None where the scenario does not produce on schedule.
+
+    most: there can be no more messages than this, whatever the scenario tells.
+    """
     if scenario.get("consume") != "while_produced":
         return {"latency": None, "ack_latency": None}
-    sizes = {"run_id": run_id, "messages": int(scenario["messages"]), "partitions": int(scenario["partitions"])}
+    messages = min(int(scenario["messages"]), most)
+    sizes = {"run_id": run_id, "messages": messages, "partitions": int(scenario["partitions"])}
     handed_over, acked = Arrivals(**sizes), Arrivals(**sizes)
     for tape in tapes:
         if tape.meta["role"] == "consume":

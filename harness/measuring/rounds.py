@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.broker.base import SECURITIES, refuse_unavailable
 from harness.clients.envs import ClientEnv, prepare
 from harness.clients.spec import parse_spec
 from harness.errors import UsageError
 from harness.measuring.course import TOPIC, Course, Way
+from harness.measuring.table import WRONG
 from harness.measuring.yardsticks import Yardsticks
 from harness.report.progress import Progress
 from harness.scenario import Scenario
@@ -51,8 +53,7 @@ class Row:
         kept = {"what": self.what, "call": self.call, "security": self.security, "kind": self.kind}
         return kept | {
             "median": medians,
-            "lost": self.sum("lost"),
-            "repeated": self.sum("repeated"),
+            **{name: self.sum(name) for name in WRONG},
             "rounds": self.rounds,
         }
 
@@ -90,8 +91,13 @@ def calls(scenario: Scenario, text: str) -> tuple[str, ...]:
     return (scenario.api,) if scenario.api in offered else offered
 
 
-def refuse(scenario: Scenario) -> None:
-    """Only plain reading is measured."""
+def refuse(scenario: Scenario, securities: Sequence[str]) -> None:
+    """Only plain reading is measured, over the connections that there are."""
+    refuse_unavailable(scenario.broker)
+    for name in securities:
+        if name not in SECURITIES:
+            what = f"--securities {name}: there is no such connection"
+            raise UsageError("measure-usage", what, f"There are {' and '.join(SECURITIES)}.")
     odd = [name for name in ("members", "restarts", "planted") if getattr(scenario, name) is not None]
     odd += ["faults"] if scenario.faults else []
     odd += ["consume: while_produced"] if scenario.while_produced else []

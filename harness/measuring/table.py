@@ -13,6 +13,8 @@ KINDS = {
     "yardstick": "yardsticks",
     "producer": "producers",
 }
+WRONG = ("lost", "repeated", "corrupt", "strange")
+"""Of these a client that delivered every message once has none."""
 NOTES = (
     "median (least … most) of each round's steady state: without making the client, joining, and its first batch;",
     "Kafka's tools: their own figure, without joining; CPU of the whole process, its JVM's start included",
@@ -38,7 +40,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cells(row: "Row") -> tuple[str, ...]:
-    wrong = [f"{row.sum(name):,} {name}" for name in ("lost", "repeated") if row.sum(name)]
+    wrong = [f"{row.sum(name):,} {name}" for name in WRONG if row.sum(name)]
     counted = ", ".join(wrong).upper() or "all, once" if row.values("lost") else ""
     memory = row.median("rss_max_bytes")
     each = row.median("received_per_message")

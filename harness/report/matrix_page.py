@@ -1,6 +1,7 @@
 """matrix.html: one offline file with a matrix's verdicts and speeds, each leading to the report of its run."""
 
 import functools
+from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def render(data: dict[str, Any], worst: str) -> str:
 
 @functools.cache
 def _template() -> Any:
-    return template("matrix.html.j2", figure=figure, spoken=lambda spec: spec.replace("==", " "))
+    return template("matrix.html.j2", figure=figure, spoken=lambda spec: spec.replace("==", " "), connection=connection)
 
 
 def _content(data: dict[str, Any], worst: str) -> dict[str, Any]:
@@ -50,6 +51,8 @@ def _content(data: dict[str, Any], worst: str) -> dict[str, Any]:
         "what": _what(data, made),
         "table": made,
         "speeds": made.speeds(),
+        "linked": any(row["run"] for row in rows),
+        "released": defaultdict(str, {name: text(day) for name, day in mapping(data.get("released")).items()}),
         "alone": sum(row["beside"] is True for row in rows),
         "bad": [_told(row) for row in bad[:SHOWN]],
         "bad_left_out": max(0, len(bad) - SHOWN),
@@ -87,11 +90,16 @@ def _duration(seconds: Any) -> str:
     return f"{found:.0f} s" if found < 120 else f"{found / 60:.0f} min" if found < 7200 else f"{found / 3600:.1f} h"
 
 
+def connection(security: str) -> str:
+    """`mutual_tls` and the like, as people write it."""
+    return security.replace("_", " ").replace("tls", "TLS")
+
+
 def _told(row: dict[str, Any]) -> dict[str, str]:
     return {
         "verdict": text(row["verdict"]),
         "what": f"{row['client']} {row['api']}",
-        "where": f"{row['scenario']}, {row['security'].replace('_', ' ')}",
+        "where": f"{row['scenario']}, {connection(row['security'])}",
         "why": sentence(row["why"]),
         "link": f"{row['run']}/report.html" if row["run"] else "",
     }

@@ -8,6 +8,7 @@ with less of them and says how many were left out.
 
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,7 @@ def _content(facts: Facts, limits: Limits) -> dict[str, Any]:
         "partitions": shown(partitions, limits.partitions),
         "faults": shown(facts.rows(facts.metrics, "faults"), limits.bars, lambda row: _fault(row, short)),
         "rebalances": shown(facts.rows(mapping(facts.metrics.get("group")), "rebalances"), limits.bars, _rebalance),
-        "handed": ", ".join(
-            f"{member} {count(value)}"
-            for member, value in mapping(mapping(facts.metrics.get("group")).get("messages")).items()
-        ),
+        "handed": _listed(mapping(mapping(facts.metrics.get("group")).get("messages")), count, most=60),
         "metrics": facts.metrics,
         "ceiling": mapping(facts.metrics.get("ceiling")),
         "latencies": [
@@ -179,6 +177,12 @@ def _fault(row: dict[str, Any], short: Any) -> dict[str, Any]:
     return {**{key: row.get(key) for key in ("t_s", "until_s")}, "fault": short(row.get("fault")), "told": short(told)}
 
 
+def _listed(values: dict[str, Any], told: Callable[[Any], str], most: int = 6) -> str:
+    """By member, in their order; of many the first ones and how many more there are."""
+    parts = [f"{member} {told(value)}" for member, value in list(values.items())[:most]]
+    return ", ".join(parts) + (f" and {len(values) - most:,} more" if len(values) > most else "")
+
+
 def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
     """One line of the table; a list by member is in the members' order."""
     stopped, first, shares = (mapping(row.get(key)) for key in ("stopped_s", "first_message_s", "partitions"))
@@ -188,10 +192,10 @@ def _rebalance(row: dict[str, Any]) -> dict[str, Any]:
         **{key: row.get(key) for key in ("t_s", "duration_s", "legal_redelivery", "excess_redelivery")},
         "changed": len(changed) if isinstance(changed, list) else None,
         "needed": integer(row.get("needed")),
-        "stopped": ", ".join(f"{member} {figure(value)}" for member, value in stopped.items()),
-        "first": ", ".join(f"{member} {figure(value, missing='never')}" for member, value in first.items()),
+        "stopped": _listed(stopped, figure),
+        "first": _listed(first, lambda value: figure(value, missing="never")),
         "overlap_ms": max(overlaps, default=0),
-        "shares": ", ".join(f"{member} {count(value)}" for member, value in shares.items()),
+        "shares": _listed(shares, count),
     }
 
 

@@ -5,17 +5,20 @@ from typing import Any
 
 from harness.report.facts import Facts, count, hidden, integer, mapping, size, text
 
+CONNECTIONS = {"mutual_tls": "mutual TLS", "tls": "TLS", "sasl_tls": "SASL over TLS"}
+
 
 def what_was_run(facts: Facts) -> list[tuple[str, str]]:
     """What the verdict is about, as (name, value)."""
     settings = facts.settings
+    security = text(settings.get("security"))
     broker = mapping(facts.run.get("broker"))
     pairs = [
         ("Client", client_line(facts, "consume") or text(settings.get("client"))),
         ("Producer", client_line(facts, "produce") or text(mapping(settings.get("producer")).get("client"))),
         ("Log read by", client_line(facts, "read_log")),
         ("Broker", _broker_line(broker)),
-        ("Connection", text(settings.get("security")).replace("mutual_tls", "mutual TLS")),
+        ("Connection", CONNECTIONS.get(security, security)),
         ("Guarantee claimed", facts.guarantee.replace("_", " ")),
         ("Messages", _messages_line(settings)),
         ("Restarts", _restarts_line(settings)),

@@ -189,6 +189,14 @@ def test_what_is_left_behind_is_told_beside_what_has_ended_the_run(
     assert told.startswith("why\nstill on h:1: topic harness-2 (no answer)\nDelete it by hand: kafka-topics.sh")
 
 
+def test_a_topic_that_does_not_go_is_told(guest: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HarnessError) as left, guest() as admin:
+        admin.create_topic("harness-1", partitions=2)
+        admin.timeout_s = 0.2
+        monkeypatch.setattr(Admin, "delete_topic", lambda *_: None)
+    assert left.value.what == "still on h:1: topic harness-1 (it is still there after 0.2 s)"
+
+
 def test_a_missing_right_is_told_before_anything_is_written(guest: Any, cluster: Cluster) -> None:
     cluster.may = frozenset({"Read", "Describe"})
     with pytest.raises(HarnessError) as refused, guest() as admin:

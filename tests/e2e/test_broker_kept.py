@@ -25,7 +25,7 @@ def test_it_serves_clients_from_up_to_down(tmp_path: Path, roundtrip: Callable[[
 
     def broker(*argv: str, exits: int = EXIT_PASS) -> str:
         command = [sys.executable, "-m", "harness", "broker", *argv]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=400, check=False)
         assert done.returncode == exits, done.stdout + done.stderr
         return done.stdout if exits == EXIT_PASS else done.stderr
 

@@ -17,14 +17,14 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_PASS
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_engine")]
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 240
+LIMIT_S = 400
 PROJECT = '{{.Label "com.docker.compose.project"}}'
 
 FAILOVER = """\
 about: Three nodes in Docker, one thing after the other done to them and to the network.
 client: confluent-kafka
 api: consume
-broker: {nodes: 3, start_timeout_s: 180}
+broker: {nodes: 3, start_timeout_s: 300}
 messages: 3000
 size_bytes: 100
 group: {size: 2}

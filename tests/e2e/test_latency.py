@@ -53,7 +53,7 @@ def test_who_is_frozen_is_late_with_all_that_was_due_meanwhile(bed: Bed) -> None
     latency = figures["latency"]
     late = sum(count for upper_ms, count in latency["histogram"] if upper_ms > FREEZE_S * 1000 / 2)
     assert late >= RATE * FREEZE_S / 2 * 0.8
-    assert latency["p99_ms"] >= FREEZE_S * 1000 * 0.9
+    assert latency["p99_ms"] >= FREEZE_S * 1000 * 0.8
     assert latency["p50_ms"] < latency["p99_ms"] / 2
 
 

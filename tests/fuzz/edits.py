@@ -4,7 +4,9 @@ An input made of chance alone ends at the first byte that a reader looks at; one
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,12 +28,60 @@ ODD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def edited_bytes(corpus: Sequence[bytes], words: Sequence[bytes] = ()) -> st.SearchStrategy[bytes]:
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs that hypothesis can make, few and shrinking, and chance alone, a hundred times as fast."""
+
+    strategy: st.SearchStrategy[Any]
+    draw: Callable[[Random], Any]
+
+    def map(self, change: Callable[[Any], Any]) -> "Inputs":
+        return Inputs(self.strategy.map(change), lambda chance: change(self.draw(chance)))
+
+
+def just(value: Any) -> Inputs:
+    return Inputs(st.just(value), lambda _: value)
+
+
+def one_of(*some: Inputs) -> Inputs:
+    return Inputs(st.one_of([one.strategy for one in some]), lambda chance: chance.choice(some).draw(chance))
+
+
+def together(*parts: Inputs) -> Inputs:
+    """A tuple with one of each."""
+    strategy = st.tuples(*(part.strategy for part in parts))
+    return Inputs(strategy, lambda chance: tuple(part.draw(chance) for part in parts))
+
+
+def several(inputs: Inputs, at_most: int) -> Inputs:
+    """A list of them."""
+    strategy = st.lists(inputs.strategy, max_size=at_most)
+    return Inputs(strategy, lambda chance: [inputs.draw(chance) for _ in range(chance.randint(0, at_most))])
+
+
+def text(at_most: int) -> Inputs:
+    def draw(chance: Random) -> str:
+        return "".join(chr(chance.choice((chance.randint(32, 126), chance.randint(0, 0xD7FF)))) for _ in range(at_most))
+
+    return Inputs(st.text(max_size=at_most), draw)
+
+
+def edited_bytes(corpus: Sequence[bytes], words: Sequence[bytes] = ()) -> Inputs:
     """One of the corpus with a few pieces cut out, put in, or both; places count in parts of the whole."""
-    piece = st.one_of(st.sampled_from((*ODD_WORDS, *words)), st.binary(max_size=8))
+    pieces = (*ODD_WORDS, *words)
+    piece = st.one_of(st.sampled_from(pieces), st.binary(max_size=8))
     cut = st.one_of(st.integers(0, 40), st.integers(0, PLACES))
     edit = st.tuples(st.integers(0, PLACES), cut, piece)
-    return st.builds(_edited_bytes, st.sampled_from(corpus), st.lists(edit, max_size=EDITS_MAX))
+
+    def draw(chance: Random) -> bytes:
+        def one() -> tuple[int, int, bytes]:
+            cut = chance.choice((0, chance.randint(0, 40), chance.randint(0, PLACES)))
+            return chance.randint(0, PLACES), cut, chance.choice((chance.choice(pieces), chance.randbytes(2)))
+
+        return _edited_bytes(chance.choice(corpus), [one() for _ in range(chance.randint(0, EDITS_MAX))])
+
+    strategy = st.builds(_edited_bytes, st.sampled_from(corpus), st.lists(edit, max_size=EDITS_MAX))
+    return Inputs(strategy, draw)
 
 
 def _edited_bytes(whole: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
@@ -41,11 +91,19 @@ def _edited_bytes(whole: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     return whole
 
 
-def edited_json(corpus: Sequence[Any]) -> st.SearchStrategy[Any]:
+def edited_json(corpus: Sequence[Any]) -> Inputs:
     """One of the corpus with a few of its values replaced by odd ones, or taken away with their keys."""
     value = st.one_of(st.sampled_from(ODD_VALUES), st.integers(), st.text(max_size=5))
     edit = st.tuples(st.integers(0, PLACES), st.booleans(), value)
-    return st.builds(_edited_json, st.sampled_from(corpus), st.lists(edit, max_size=EDITS_MAX))
+
+    def draw(chance: Random) -> Any:
+        def one() -> tuple[int, bool, Any]:
+            return chance.randint(0, PLACES), chance.random() < 0.3, chance.choice(ODD_VALUES)
+
+        return _edited_json(chance.choice(corpus), [one() for _ in range(chance.randint(0, EDITS_MAX))])
+
+    strategy = st.builds(_edited_json, st.sampled_from(corpus), st.lists(edit, max_size=EDITS_MAX))
+    return Inputs(strategy, draw)
 
 
 def _edited_json(tree: Any, edits: list[tuple[int, bool, Any]]) -> Any:

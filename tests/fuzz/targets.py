@@ -15,8 +15,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import strategies as st
-
 from harness import scenario
 from harness.bench import note_end
 from harness.bisecting.question import State
@@ -27,7 +25,7 @@ from harness.matrix.models import ask
 from harness.rundir import MARKS, RunDir
 from harness.scenario_file import shipped, shipped_folder
 from harness.versions.locks import pins
-from tests.fuzz.edits import edited_bytes, edited_json
+from tests.fuzz.edits import Inputs, edited_bytes, edited_json, just, one_of, several, text, together
 from tests.fuzz.survival import command, refused
 from tests.importers.test_kafkatest import START, STOP, acked, handed
 from tests.report import runs as reports
@@ -59,7 +57,7 @@ REQUIREMENTS = (
 class Target:
     """cheap: 100,000 inputs take minutes, and not hours."""
 
-    inputs: st.SearchStrategy[Any]
+    inputs: Inputs
     call: Callable[[Path, Any], object]
     cheap: bool = True
 
@@ -174,6 +172,15 @@ def _bisect(folder: Path, told: Any) -> None:
     refused(lambda: State.opened(folder, SimpleNamespace(bad="2", metric=None)))  # type: ignore[arg-type]
 
 
+RECORDED = (("p1", "produce"), ("c1", "consume"), ("reader", "read_log"))
+SHOWN = (reports.failed(), reports.passed())
+
+
+def _one_file(worker: str, role: str) -> Inputs:
+    described = edited_json([META | {"worker": worker, "role": role}])
+    return together(just(worker), edited_bytes([CLEAN[worker][4096:]]), described, edited_bytes([_lines(OWN)]))
+
+
 TARGETS: dict[str, Target] = {
     "scenario": Target(
         edited_bytes([path.read_bytes() for path in shipped()], [b"client: ", b"steps: ", b"faults: ", b"members: "]),
@@ -195,37 +202,23 @@ TARGETS: dict[str, Target] = {
         edited_bytes([_lines([START, *acked(0, 1, 2), STOP, START, *handed(0, 1, 2), STOP])], [b'"offset":']),
         _file("tool.log", lambda path: command("verify", "--from", "kafkatest", str(path), BETWEEN_LISTS, str(path))),
     ),
-    "recording": Target(
-        st.one_of(
-            st.tuples(
-                st.just(name), edited_bytes([raw[4096:]]), edited_json([META | {"worker": name, "role": role}]),
-                edited_bytes([_lines(OWN)]),
-            )
-            for name, role, raw in (
-                ("p1", "produce", CLEAN["p1"]), ("c1", "consume", CLEAN["c1"]), ("reader", "read_log", CLEAN["reader"]),
-            )
-        ),
-        _recording,
-    ),
+    "recording": Target(one_of(*(_one_file(*each) for each in RECORDED)), _recording),
     "raw recording": Target(edited_bytes(list(CLEAN.values())), _raw_recording),
     "run.json": Target(edited_json([RUN]), _run_json),
     "report": Target(edited_json([RUN | {"broker": {}}, reports.passed()["run.json"] | RUN]), _report, cheap=False),
     "results": Target(
-        st.one_of(
-            st.tuples(st.just(name), edited_json([content]))
-            for kind in (reports.failed(), reports.passed()) for name, content in kind.items()
-        ),
+        one_of(*(together(just(name), edited_json([content])) for kind in SHOWN for name, content in kind.items())),
         _results,
         cheap=False,
     ),
     "control": Target(
-        st.one_of(
-            edited_bytes([_lines(WORKER_ENDS)]), st.lists(edited_json(WORKER_ENDS), max_size=9).map(_lines)
+        one_of(
+            edited_bytes([_lines(WORKER_ENDS)]), several(edited_json(WORKER_ENDS), 9).map(_lines)
         ),
         _control,
     ),
     "spec": Target(
-        st.one_of(st.text(max_size=40), edited_bytes(SPECS).map(lambda raw: raw.decode("utf-8", "surrogateescape"))),
+        one_of(text(40), edited_bytes(SPECS).map(lambda raw: raw.decode("utf-8", "surrogateescape"))),
         lambda _, text: refused(lambda: parse_spec(str(parse_spec(text)))),
     ),
     "lock": Target(

@@ -18,7 +18,7 @@ def test_odd_inputs_end_as_they_should(tmp_path: Path, name: str) -> None:
     # The same inputs each time: what CI says of a commit shall not depend on chance.
     @settings(max_examples=EXAMPLES[target.cheap], derandomize=True, deadline=None, database=None,
               suppress_health_check=list(HealthCheck))  # fmt: skip
-    @given(data=target.inputs)
+    @given(data=target.inputs.strategy)
     def trial(data: object) -> None:
         target.call(tmp_path, data)
 

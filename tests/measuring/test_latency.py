@@ -36,10 +36,10 @@ class Tape:
         count = len(joined) // KEY_BYTES
         self.recorder.columns(kind, joined, array("q", range(count)), array("i", [0]) * count, t_ns, done_ns)
 
-    def measured(self, *others: "Tape") -> dict[str, Any]:
+    def measured(self, *others: "Tape", most: int = 100) -> dict[str, Any]:
         for tape in (self, *others):
             tape.recorder.close()
-        return measure([open_tape(tape.path) for tape in (self, *others)], SCENARIO, 7)
+        return measure([open_tape(tape.path) for tape in (self, *others)], SCENARIO, 7, most)
 
 
 @pytest.fixture
@@ -88,6 +88,11 @@ def test_messages_that_nobody_sent_do_not_count(tape: Tape) -> None:
     assert tape.measured()["latency"]["count"] == 1
 
 
+def test_no_more_room_is_taken_than_the_files_can_need(tape: Tape) -> None:
+    tape.frame(DELIVER, keys(1, 2, 3), LATE[3] + 1 * MS)
+    assert tape.measured(most=3)["latency"]["count"] == 2
+
+
 def test_acks_are_told_beside(tape: Tape, tmp_path: Path) -> None:
     producer = Tape(tmp_path / "p1.bin", "produce")
     producer.frame(ACK, keys(1), LATE[1] + 4 * MS)
@@ -98,5 +103,5 @@ def test_acks_are_told_beside(tape: Tape, tmp_path: Path) -> None:
 def test_a_run_that_reads_afterwards_has_no_latency(tape: Tape) -> None:
     tape.frame(DELIVER, keys(1), LATE[1])
     tape.recorder.close()
-    told = measure([open_tape(tape.path)], SCENARIO | {"consume": "afterwards"}, 7)
+    told = measure([open_tape(tape.path)], SCENARIO | {"consume": "afterwards"}, 7, 100)
     assert told == {"latency": None, "ack_latency": None}

@@ -55,7 +55,14 @@ def test_a_client_without_the_scenarios_call_is_measured_by_all_of_its_own() -> 
 )
 def test_only_plain_reading_is_measured(name: str, odd: str) -> None:
     with pytest.raises(UsageError) as caught:
-        refuse(load(name))
+        refuse(load(name), ["plaintext"])
     assert (caught.value.slug, caught.value.what) == (
         "measure-usage", f"{load(name).name} has {odd}, and only plain reading is measured",
     )  # fmt: skip
+
+
+def test_a_connection_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse(load("ssl_poll_speed"), ["mutual_tls", "tls"])
+    assert caught.value.what == "--securities tls: there is no such connection"
+    assert caught.value.hint == "There are mutual_tls and plaintext."

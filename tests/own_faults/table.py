@@ -213,7 +213,10 @@ def main() -> int:
     print("| fault | left | what was said | wrong |\n| --- | --- | --- | --- |", flush=True)
     for name in sys.argv[1:] or FAULTS:
         with tempfile.TemporaryDirectory(prefix="own-faults-", ignore_cleanup_errors=True) as folder:
-            row = FAULTS[name](Path(folder))
+            try:
+                row = FAULTS[name](Path(folder))
+            except (AssertionError, OSError) as error:
+                row = Row(name, "", "", (str(error),))
         wrong += bool(row.wrong)
         cells = (row.fault, row.left, row.said, ", ".join(row.wrong) or "nothing")
         print("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |", flush=True)

@@ -337,3 +337,29 @@ def test_what_a_kill_would_have_cost_is_told_where_it_was_measured(tmp_path: Pat
     files["metrics.json"]["commit_window"] = window
     told = "A kill at the worst moment 100 lost, 50 repeated; in 99 % of the time at most 90 and 40"
     assert told in read(tmp_path, files).text
+
+
+def test_of_many_members_the_first_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    files = runs.passed()
+    row = {"t_s": 1.0, "duration_s": 0.5, "partitions": {f"c{number}": 20 for number in range(50)}}
+    files["metrics.json"]["group"] = {"rebalances": [row], "messages": {}}
+    assert "c4 20, c5 20 and 44 more" in read(tmp_path, files).text
+
+
+def test_latency_and_the_ceiling_are_told_where_they_were_measured(tmp_path: Path) -> None:
+    files = runs.passed()
+    assert "ceiling" not in read(tmp_path, files).text
+    latency = {"count": 3, "p50_ms": 2.5, "p99_ms": None, "max_ms": 40.0, "histogram": [[2.5, 2], [40.0, 1], ["x", 1]]}
+    files["metrics.json"] |= {"latency": latency, "ceiling": {"throughput_msgs_per_s": 2e6, "cpu_s_per_million": 0.4}}
+    text = read(tmp_path, files).text
+    assert "of the messages 50 % all within, ms 2.50 40.0" in text
+    assert "2,000,000 messages/s, 0.40 CPU s per million messages" in text
+    assert "2 messages" in text
+
+
+def test_what_the_scenario_says_beyond_the_defaults_is_told(tmp_path: Path) -> None:
+    files = runs.passed()
+    files["run.json"]["scenario_settings"]["messages"] = 123_456
+    text = read(tmp_path, files).text.split("What the scenario says beyond the defaults")[1]
+    assert "messages 123456" in text
+    assert "security mutual_tls" not in text.split("The scenario as it was run")[0]

@@ -17,6 +17,7 @@ from kafka_worker.clock import now_ns
 from kafka_worker.ends import Ends
 from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
 from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG_RUNS, OPEN_ROWS
+from kafka_worker.waste import Waste
 from kafka_worker.wire import traffic
 
 BLOCK_NS = 100 * 1000 * 1000
@@ -51,6 +52,7 @@ class Consumption:
         self.owned = ()
         self._steady_from = None
         self._cpu_last = None
+        self._waste = Waste(config["wasted"]) if config.get("wasted") else None
         self._owned_at = -ASSIGNMENT_INTERVAL_NS
         self._check_at = 0
         self._room = 1
@@ -121,6 +123,9 @@ class Consumption:
         if self.first_ns is None:
             self.first_ns = first_ns
         self.deliveries += messages
+        if self._waste is not None:
+            self._waste.burn()
+            last_ns = now_ns()
         self.last_ns = last_ns
         self._cpu_last = time.process_time()
         if self._steady_from is None:

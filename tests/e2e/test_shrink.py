@@ -28,8 +28,8 @@ def warm(monkeypatch: pytest.MonkeyPatch, kafka39: EmbeddedBroker) -> EmbeddedBr
     return kafka39
 
 
-def recorded(folder: Path, scenario: Scenario) -> Path:
-    with Bed(folder, Silent(), name="e2e", broker=scenario.broker) as made:
+def recorded(folder: Path, scenario: Scenario, name: str) -> Path:
+    with Bed(folder, Silent(), name=name, broker=scenario.broker) as made:
         run = made.record(scenario)
     outcome.judge_run(run)
     return run.path
@@ -43,19 +43,17 @@ def started(script: Path, client: str, broker: EmbeddedBroker) -> "subprocess.Po
 
 
 def test_a_bug_of_a_released_client_becomes_small(warm: EmbeddedBroker, tmp_path: Path) -> None:
-    """librdkafka issue 4637 (C3), with a member, partitions and a setting that it does not need."""
+    """librdkafka issue 4637 (C3), with messages and a setting that it does not need. It is not shrunk to its end,
+    which would take a minute."""
     big = bare(load("known-bugs/C3_resume_twice")) | {
         "messages": 3000,
-        "partitions": 3,
         "consumer": {"settings": {"fetch.wait.max.ms": 100}},
     }
-    big["members"]["b"] = {"steps": [{"assign": [1]}, {"take": 10}]}
-    run = recorded(tmp_path, Scenario.model_validate(big))
-    book = shrink(failure_of(run), results=tmp_path, repeat=1, limit_s=20, progress=Silent())
+    run = recorded(tmp_path, Scenario.model_validate(big), "before")
+    book = shrink(failure_of(run), results=tmp_path, repeat=2, limit_s=15, progress=Silent())
     assert book.best is not None
     assert book.best.values["messages"] <= 300
-    assert list(book.best.values["members"]) == ["a"]
-    again = recorded(tmp_path, load(book.path / "shrunk.yaml"))
+    again = recorded(tmp_path, load(book.path / "shrunk.yaml"), "after")
     assert failure_of(again).goal == book.goal, "the same kind of fault, and the same one to blame"
 
     script = book.path / "reproduce.py"

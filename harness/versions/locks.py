@@ -77,7 +77,8 @@ def packages_of(name: str, text: str, read: Reader, where: str) -> Iterator[Pack
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "name" in entry for entry in entries):
         raise UsageError("lock-file", f"{where}: is no lock file: it lists no packages", HINT)
     for entry in entries:
-        if not all(isinstance(entry.get(key, {}), dict) for key in ("source", "vcs", "directory")):
+        plain = isinstance(entry.get("version", ""), str)
+        if not plain or not all(isinstance(entry.get(key, {}), dict) for key in ("source", "vcs", "directory")):
             raise UsageError("lock-file", f"{where}: {str(entry['name'])[:80]} comes from nowhere that is known", HINT)
         yield Package(_normal(str(entry["name"])), entry.get("version"), _source(entry))
 

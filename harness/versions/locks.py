@@ -71,12 +71,15 @@ def packages_of(name: str, text: str, read: Reader, where: str) -> Iterator[Pack
         return
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError("lock-file", f"{where}: cannot be read: {error}", HINT) from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and numbers or depth beyond Python's limits
+        raise UsageError("lock-file", f"{where}: cannot be read: {str(error)[:200]}", HINT) from error
     entries = document.get("packages") or document.get("package")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "name" in entry for entry in entries):
         raise UsageError("lock-file", f"{where}: is no lock file: it lists no packages", HINT)
     for entry in entries:
+        plain = isinstance(entry.get("version", ""), str)
+        if not plain or not all(isinstance(entry.get(key, {}), dict) for key in ("source", "vcs", "directory")):
+            raise UsageError("lock-file", f"{where}: {str(entry['name'])[:80]} comes from nowhere that is known", HINT)
         yield Package(_normal(str(entry["name"])), entry.get("version"), _source(entry))
 
 
@@ -124,7 +127,7 @@ def _source(entry: dict[str, Any]) -> str | None:
         address, _, commit = str(git).partition("#")
         return f"git+{address.partition('?')[0]}@{commit}"
     if source.get("type") == "git":
-        return f"git+{source['url']}@{source.get('resolved_reference') or source.get('reference')}"
+        return f"git+{source.get('url')}@{source.get('resolved_reference') or source.get('reference')}"
     if vcs.get("type") == "git":
         return f"git+{vcs.get('url')}@{vcs.get('commit-id')}"
     folder = entry.get("directory") or {}

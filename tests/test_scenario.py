@@ -35,6 +35,7 @@ def test_defaults(write):
         },
         "group": None,
         "members": None,
+        "gate": {"cpu": 0.1, "loss": 0, "throughput": None},
         "topic": {"settings": {}, "replication": None, "compacted": None},
         "faults": [],
         "restarts": None,

@@ -167,14 +167,13 @@ class Rate:
 
 
 def speed(done: float, total: float | None, per_s: float) -> str:
-    """`1,200/s, about 12 s left`; empty where nothing can be said."""
-    if per_s <= 0:
-        return ""
-    told = f"{per_s:,.0f}/s"
-    if not total or done >= total:
-        return told
-    seconds = (total - done) / per_s
-    return f"{told}, about " + (f"{seconds:.0f} s left" if seconds < 90 else f"{seconds / 60:.0f} min left")
+    """`1,200/s, about 12 s left`, of what takes longer than a second each the second half; empty where nothing can be
+    said."""
+    told = [f"{per_s:,.0f}/s"] if per_s >= 1 else []
+    if per_s > 0 and total and done < total:
+        seconds = (total - done) / per_s
+        told.append(f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left")
+    return ", ".join(told)
 
 
 def in_words(fault: str, phase: str, said: str) -> str:

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from harness.journal import Journal
 from harness.report.console import progress
+from harness.report.progress import speed
 
 
 class Clock:
@@ -89,3 +90,9 @@ def test_a_terminal_gets_moving_lines_without_markup() -> None:
     assert "[red]p1[/red]\\x1b[2J" in text
     assert "[green]said[/green]" in text
     assert "100%" in text
+
+
+def test_what_takes_seconds_each_has_no_rate() -> None:
+    assert speed(4, 12, 0.05) == "about 3 min left"
+    assert speed(4, None, 0.05) == ""
+    assert speed(500, 1_000, 100) == "100/s, about 5 s left"

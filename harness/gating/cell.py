@@ -183,9 +183,8 @@ def measure(
                 after()
                 now = time.monotonic()
                 took_s, next_s = now - began, (now - settled) / (number + 1)
-                progress.update(
-                    "gate", number + 1, STAGES[-1], f"{cell.scenario.name}: {took_s:.0f} s of {limit_s:.0f}"
-                )
+                told = f"{cell.scenario.name}: at most {max(0, limit_s - took_s):.0f} s left"
+                progress.update("gate", number + 1, STAGES[-1], told)
                 if _over(cell, number + 1) or took_s + next_s > limit_s:
                     break
     except HarnessError as error:

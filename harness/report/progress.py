@@ -119,7 +119,8 @@ class Plain:
             if stage in self.told and now - self.told[stage] < PLAIN_INTERVAL_S:
                 return
             self.told[stage] = now
-            told = speed(done, total, self.rates[stage].per_s) if total else ""
+            # Who knows better what is left says so itself.
+            told = speed(done, total, self.rates[stage].per_s) if total and not detail.endswith(" left") else ""
         self._tell_faults()
         amount = f" {done:,.0f} of {total:,.0f}" if total else f" {done:,.0f}" if done else ""
         self._print(harmless(f"{stage}{amount}{f', {told}' if told else ''}{f' ({detail})' if detail else ''}"))

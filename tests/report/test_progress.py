@@ -96,3 +96,15 @@ def test_what_takes_seconds_each_has_no_rate() -> None:
     assert speed(4, 12, 0.05) == "about 3 min left"
     assert speed(4, None, 0.05) == ""
     assert speed(500, 1_000, 100) == "100/s, about 5 s left"
+
+
+def test_who_knows_what_is_left_is_not_contradicted() -> None:
+    out, clock = io.StringIO(), Clock()
+    with progress(Console(file=out), clock=clock) as told:
+        told.update("matrix", 3, 104, "ssl_iter; about 14 min left")
+        clock.now += 3
+        told.update("matrix", 9, 104, "ssl_iter; about 13 min left")
+    assert out.getvalue().splitlines() == [
+        "matrix 3 of 104 (ssl_iter; about 14 min left)",
+        "matrix 9 of 104 (ssl_iter; about 13 min left)",
+    ]

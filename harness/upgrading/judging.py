@@ -43,11 +43,12 @@ class Side:
 
 @dataclass
 class Compared:
-    """One scenario of one client."""
+    """One scenario of one client. listed: the new release is known to have the bug that this scenario shows."""
 
     scenario: str
     baseline: Side
     candidate: Side
+    listed: bool = False
 
     @property
     def by_choice(self) -> bool:
@@ -56,8 +57,16 @@ class Compared:
         return all(side.verdict == "FAIL" and side.blamed == [COMMIT_MODE] for side in sides)
 
     @property
+    def by_luck(self) -> bool:
+        """A bug that the new release is known to have did not show: that is no proof that it has gone."""
+        return self.listed and self.candidate.verdict == "PASS"
+
+    @property
     def doubted(self) -> Side | None:
-        """The side that passed where the other one failed: it may have had luck."""
+        """The side that passed where the other one failed, or although it is known to have the bug: it may have had
+        luck."""
+        if self.by_luck:
+            return self.candidate
         sides = (self.baseline, self.candidate)
         passed = [side for side in sides if side.verdict == "PASS"]
         return passed[0] if len(passed) == 1 and any(side.verdict == "FAIL" for side in sides) else None
@@ -66,10 +75,14 @@ class Compared:
     def word(self) -> str:
         if self.by_choice:
             return "fails on both by the way it commits"
+        if self.by_luck:
+            return "did not show, though the new release is known to have it"
         return WORDS.get((self.baseline.verdict or "UNKNOWN", self.candidate.verdict or "UNKNOWN"), "")
 
     @property
     def exit_code(self) -> int:
+        if self.by_luck:
+            return EXIT_UNKNOWN
         if self.by_choice or self.candidate.verdict == "PASS":
             return EXIT_PASS
         return EXIT_FAIL if self.candidate.verdict == "FAIL" else EXIT_UNKNOWN

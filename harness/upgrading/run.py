@@ -131,7 +131,9 @@ def _cells(client: ClientReport, chosen: tuple[str, ...]) -> Iterator[_Cell]:
     if change.before is None or change.after is None:
         return
     for path in scenarios_for(change, chosen):
-        compared = Compared(name_of(path), Side(str(change.before)), Side(str(change.after)))
+        name, known = name_of(path), known_bugs_of(change.library, change.after.version)
+        listed = any(bug.scenario == name for bug in known)
+        compared = Compared(name, Side(str(change.before)), Side(str(change.after)), listed)
         client.scenarios.append(compared)
         sides = [_loaded(path, side) for side in (compared.baseline, compared.candidate)]
         if sides[0] is not None and sides[1] is not None:

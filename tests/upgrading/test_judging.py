@@ -1,5 +1,7 @@
 """What two verdicts come to, and that the worst one decides."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN
@@ -32,6 +34,15 @@ def compared(before: str, after: str, blamed: str = "client") -> Compared:
 def test_words_and_exit_codes(before: str, after: str, word: str, code: int) -> None:
     one = compared(before, after)
     assert (one.word, one.exit_code) == (word, code)
+
+
+@pytest.mark.parametrize("before", ["PASS", "FAIL", "UNKNOWN"])
+def test_a_bug_that_the_new_release_is_known_to_have_is_never_passed(before: str) -> None:
+    one = replace(compared(before, "PASS"), listed=True)
+    assert one.word == "did not show, though the new release is known to have it"
+    assert one.exit_code == EXIT_UNKNOWN
+    assert one.doubted is one.candidate
+    assert replace(compared(before, "FAIL"), listed=True).exit_code == EXIT_FAIL
 
 
 def test_every_pair_has_its_word() -> None:

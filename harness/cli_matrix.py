@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from harness.cli_external import Asked as There
 from harness.cli_external import external_options, taken
+from harness.cli_lists import parts
 from harness.errors import EXIT_PASS, UsageError
 
 if TYPE_CHECKING:
@@ -19,13 +19,10 @@ if TYPE_CHECKING:
     from harness.matrix.models import Asked
     from harness.matrix.plan import Cell
 
-COMMAS = re.compile(r",(?![^\[]*\])")
-"""Those that do not stand between the brackets of a client's extras."""
-
 
 def _list(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
     """An option that may be given several times, and each time several values with commas between them."""
-    return [part.strip() for value in values for part in COMMAS.split(value)] or None
+    return [part for value in values for part in parts(value)] or None
 
 
 @click.command()

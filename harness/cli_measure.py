@@ -1,15 +1,12 @@
 """`harness measure`: how fast are clients, side by side on the same log?"""
 
 import json
-import re
 from pathlib import Path
 
 import click
 
+from harness.cli_lists import parts
 from harness.errors import EXIT_FAIL, EXIT_PASS
-
-COMMAS = re.compile(r",(?![^\[]*\])")
-"""Those that do not stand between the brackets of a client's extras."""
 
 
 @click.command()
@@ -58,7 +55,7 @@ def measure(
     chosen = load(scenario, {"messages": messages})
     ways = [part.strip() for part in securities.split(",")]
     measuring.refuse(chosen, ways)
-    specs = [part.strip() for part in COMMAS.split(clients)] if clients else [chosen.client]
+    specs = parts(clients) if clients else [chosen.client]
     with progress(Terminal(stderr=True), quiet=quiet or as_json) as shown:
         rows = measuring.measure(chosen, specs, securities=ways, rounds=rounds, yardsticks=yardsticks, progress=shown)
     told = json.dumps({"scenario": chosen.name, "rows": [row.as_json() for row in rows]}, indent=1)

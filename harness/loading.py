@@ -22,9 +22,8 @@ from harness.columns import ABORTED, NEVER, NO_OFFSET, NO_PRODUCER, Rows, joined
 from harness.errors import HarnessError
 from harness.history import History, Stream
 from harness.rundir import RunDir
-from harness.verify.intervals import NOTHING
 from harness.verify.ownership import Members, Ownership
-from harness.verify.producing import Produced, read_produced
+from harness.verify.producing import Produced, produced_alone
 from harness.verify.transactions import aborted_numbers
 
 if TYPE_CHECKING:
@@ -257,17 +256,7 @@ class Loaded:
     def _produced(self) -> dict[int, Produced]:
         """What is known of each partition up to the log."""
         history, aborted = self._history, aborted_numbers(self._history)
-        return {
-            partition: read_produced(
-                partition,
-                history.rows_of(partition),
-                aborted=aborted,
-                elsewhere=NOTHING,
-                log_end=history.log_ends.get(partition),
-                committed_to=None,
-            )
-            for partition in history.partitions()
-        }
+        return {partition: produced_alone(history, partition, aborted) for partition in history.partitions()}
 
     def _frame(self, rows: Rows) -> "pandas.DataFrame":
         """One row a message: producer, partition, asked, seq, offset, t_s, until_s."""

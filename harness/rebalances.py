@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from harness.columns import NEVER
 from harness.history import Event, History, Stream
-from harness.verify.intervals import NOTHING
 from harness.verify.ownership import MEMBER_ENDS, Members
-from harness.verify.producing import read_produced
+from harness.verify.producing import produced_alone
 from harness.verify.repeats import again
 from harness.verify.transactions import aborted_numbers
 
@@ -225,14 +224,7 @@ def _redeliveries(history: History, rebalances: list[Rebalance]) -> list[Counter
     counts = [Counter[str]() for _ in rebalances]
     members, aborted = Members(history), aborted_numbers(history)
     for partition in history.partitions():
-        produced = read_produced(
-            partition,
-            history.rows_of(partition),
-            aborted=aborted,
-            elsewhere=NOTHING,
-            log_end=history.log_ends.get(partition),
-            committed_to=None,
-        )
+        produced = produced_alone(history, partition, aborted)
         for finding in again(members.holdings(produced)):
             number = _last_begun(rebalances, finding.at)
             if finding.kind in REDELIVERIES and number is not None:

@@ -23,7 +23,7 @@ from harness.broker.node import free_ports
 from harness.broker.outage import Outage, Outages
 from harness.broker.proxy import Proxy
 from harness.cleaning import dead_folders
-from harness.connection import Connection, plaintext
+from harness.connection import Connection, mutual_tls, plaintext
 from harness.errors import HarnessError
 from harness.owner import sign
 from harness.rundir import disk_error
@@ -121,13 +121,7 @@ class ComposeBroker:
         assert self._material is not None, "not started"
         if security == "plaintext":
             return plaintext(self._bootstrap(security))
-        return {
-            "bootstrap": self._bootstrap(security),
-            "security": security,
-            "ca": self._material["ca"],
-            "cert": self._material["client_cert"],
-            "key": self._material["client_key"],
-        }
+        return mutual_tls(self._bootstrap(security), self._material)
 
     def own_connection(self) -> Connection:
         """The proxy stands before the other listener alone."""

@@ -19,7 +19,7 @@ from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
 from harness.broker.traps import CASES, issue, trap_connection, trap_settings
 from harness.cleaning import dead_folders
-from harness.connection import Connection, plaintext
+from harness.connection import Connection, mutual_tls, plaintext
 from harness.owner import sign
 from harness.rundir import disk_error
 
@@ -143,16 +143,9 @@ class EmbeddedBroker:
     def connection(self, security: str) -> Connection:
         assert security in SECURITIES, security
         assert self._material is not None, "not started"
-        bootstrap = self._bootstrap(security)
         if security == "plaintext":
-            return plaintext(bootstrap)
-        return {
-            "bootstrap": bootstrap,
-            "security": security,
-            "ca": self._material["ca"],
-            "cert": self._material["client_cert"],
-            "key": self._material["client_key"],
-        }
+            return plaintext(self._bootstrap(security))
+        return mutual_tls(self._bootstrap(security), self._material)
 
     def own_connection(self) -> Connection:
         return plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))

@@ -22,7 +22,7 @@ from harness.gating.cell import Cell, cell_of, measure
 from harness.gating.limits import FIGURES
 from harness.gating.machine import Machine, machine
 from harness.measuring.course import Way
-from harness.measuring.rounds import calls, refuse
+from harness.measuring.rounds import refuse
 from harness.measuring.table import WRONG
 from harness.members import planted
 from harness.report.progress import Progress
@@ -126,8 +126,7 @@ def _measure(report: Report, cell: Cell, wish: Wish, progress: Progress) -> None
 def way(scenario: Scenario, text: str, progress: Progress, *, wasted: float = 0.0) -> Way:
     """How a client reads in this scenario. Raises UsageError where it has not got the scenario's call."""
     spec = parse_spec(text).pinned()
-    api = scenario.api if scenario.api in calls(scenario, text) else None
-    if api is None:
+    if scenario.api not in spec.client.apis:
         offered = ", ".join(spec.client.apis)
         raise UsageError(
             "client-api", f"{scenario.name} reads by {scenario.api}, and {spec} has none", f"It offers {offered}."
@@ -136,7 +135,7 @@ def way(scenario: Scenario, text: str, progress: Progress, *, wasted: float = 0.
     own = parse_spec(scenario.client).client.adapter == spec.client.adapter
     settings = scenario.consumer.settings if own else {}
     deeds = planted(scenario.planted, scenario.seed) if spec.library == "planted" else None
-    return Way(env, api, scenario.security, scenario.consumer.batch.max_records, settings, wasted, deeds)
+    return Way(env, scenario.api, scenario.security, scenario.consumer.batch.max_records, settings, wasted, deeds)
 
 
 def alone(scenario: Scenario, client: str, progress: Progress) -> dict[str, Any]:

@@ -29,17 +29,22 @@ def script(name: str) -> Script:
     return Script(Markup(source), f"sha256-{digest}")
 
 
-def template(name: str, **filters: Callable[..., Any]) -> Any:
-    """The template of that name, with these filters."""
+def environment(folder: Path, *, escaped: bool) -> Any:
+    """How the templates in a folder are filled in; escaped: for a page."""
     # Imported here: `harness --help` must not wait for it.
     import jinja2
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=escaped,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(filters)
-    return environment.get_template(name)
+
+
+def template(name: str, **filters: Callable[..., Any]) -> Any:
+    """The page's template of that name, with these filters."""
+    made = environment(TEMPLATES, escaped=True)
+    made.filters.update(filters)
+    return made.get_template(name)

@@ -13,6 +13,7 @@ from typing import Any
 from harness.clients.settings import commit_settings, consumer_settings, group_settings
 from harness.clients.spec import ClientSpec, parse_spec
 from harness.members import listens, processes_of
+from harness.report.templating import environment
 from harness.scenario import DEFAULT_KAFKA, Scenario
 from harness.script import Step
 from harness.shrinking.goal import Goal
@@ -73,17 +74,7 @@ def script_of(scenario: Scenario, goal: Goal, *, source: str, python: str) -> st
 
 
 def _rendered(name: str, told: dict[str, Any]) -> str:
-    # Imported here: `harness --help` must not wait for it.
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template(f"{name}.py.j2").render(told).rstrip() + "\n"
+    text = environment(TEMPLATES, escaped=False).get_template(f"{name}.py.j2").render(told).rstrip() + "\n"
     return re.sub(r"\n{4,}", "\n\n\n", text)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.columns import ABORTED, NO_OFFSET, NO_PRODUCER, SEQ_BITS, Rows, chosen, identities, joined
-from harness.history import PartitionRows
+from harness.history import History, PartitionRows
 from harness.verify.findings import Finding, messages
 from harness.verify.intervals import EVERYTHING, NOTHING, Column, Intervals, more_than_once, overlapping
 from harness.verify.placing import at_offsets, first_copies, identity_set, in_offset_order, offset_set, placed
@@ -128,6 +128,18 @@ def read_produced(
         log_end=log_end,
         committed_to=committed_to,
         deletions=deletions,
+    )
+
+
+def produced_alone(history: History, partition: int, aborted: NDArray[np.bool_]) -> Produced:
+    """One partition by itself: what others hold of it, and how far it was read as committed, are left aside."""
+    return read_produced(
+        partition,
+        history.rows_of(partition),
+        aborted=aborted,
+        elsewhere=NOTHING,
+        log_end=history.log_ends.get(partition),
+        committed_to=None,
     )
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 WORKER = Path(__file__).resolve().parent.parent / "worker"
 STOP_GRACE_S = 10.0
 TERMINATE_GRACE_S = 3.0
-STACK_S = 0.5
+STACK_S = 3.0
+"""So long a process is waited for that is asked for its stacks; it answers at once, unless a call of its client's holds
+the interpreter."""
 LIVE_AT, LIVE_END = 32, 56
 """Where the live counters stand in the header of a history: messages, when the last one came, turns of the loop."""
 POLL_S = 0.02
@@ -212,15 +214,29 @@ class Worker:
         return count, last_ns, turns
 
     def stack(self) -> str:
-        """The stacks of its threads, as its interpreter writes them into its log; it goes on undisturbed."""
+        """The stacks of its threads, as its interpreter writes them into its log; it goes on undisturbed.
+
+        It is asked by its control, and writes them while no other thread of it can move. Who does not answer has a call
+        that holds the interpreter, and is asked by a signal: that ends a process whose threads move (CPython reads
+        stacks that change under it), so nobody else is.
+        """
         before = self.log.stat().st_size
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, signal.SIGUSR2)
-        proc.wait_until(lambda: self.log.stat().st_size > before or self.finished(), timeout_s=STACK_S, poll_s=0.02)
+
+        def told() -> str:
+            with self.log.open("rb") as file:
+                file.seek(before)
+                return file.read().decode(errors="replace")
+
+        def begun() -> bool:
+            return "hread 0x" in told() or self.finished()
+
+        self.send({"cmd": "stack"})
+        if not proc.wait_until(begun, timeout_s=STACK_S, poll_s=POLL_S):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGUSR2)
+            proc.wait_until(begun, timeout_s=STACK_S, poll_s=POLL_S)
         time.sleep(POLL_S)
-        with self.log.open("rb") as file:
-            file.seek(before)
-            return file.read().decode(errors="replace")
+        return told()
 
     # ---- ending ------------------------------------------------------------------------------------------------------
 
@@ -264,9 +280,7 @@ class Worker:
 
     def _kill_hung(self) -> None:
         self._hung = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGUSR2)
-        self._await_end(STACK_S)
+        self.stack()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

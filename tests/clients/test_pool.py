@@ -148,6 +148,7 @@ def test_a_line_that_cannot_be_read_is_an_error(tmp_path, fake_worker, line):
 
 def test_a_worker_that_hangs_leaves_its_stack(tmp_path, fake_worker, monkeypatch):
     monkeypatch.setattr(pool_module, "TERMINATE_GRACE_S", 0.3)
+    monkeypatch.setattr(pool_module, "STACK_S", 0.3)
     fake_worker("""
         import faulthandler
         faulthandler.register(signal.SIGUSR2)

@@ -5,6 +5,7 @@ ever in its own call is woken by a signal, see `Interrupter`. When the harness i
 once, whatever it is doing.
 """
 
+import faulthandler
 import json
 import os
 import select
@@ -126,6 +127,9 @@ class Control:
             self.topics = command["topics"]
         elif command.get("cmd") == "go_on":
             self._go_on.set()
+        elif command.get("cmd") == "stack":
+            # From here, with the interpreter in hand: no other thread moves while its stack is read.
+            faulthandler.dump_traceback(all_threads=True)
         else:
             self.send({"type": "error", "where": "control", "error": "unknown command %r" % command, "fatal": False})
 

@@ -37,7 +37,7 @@ def main(argv):
     parser.add_argument("--control-out", type=int, action="append", required=True)
     args = parser.parse_args(argv)
     faulthandler.enable()
-    # A worker that hangs is asked where: the stack goes to its log.
+    # For a worker that does not answer to `stack`: what holds the interpreter stands still meanwhile.
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     controls = [Control(*ends) for ends in zip(args.control_in, args.control_out)]
     stop_on_signals(controls)

@@ -2,8 +2,9 @@
 
 Both are fresh processes for each reading, one after the other: baseline, candidate, candidate, baseline, and so on. Two
 neighbours make a pair; of each two pairs the inner neighbours are one and the same client, and show what the machine
-alone makes of a ratio. What a reading delivered is counted from the identities that it recorded: loss needs no
-statistics.
+alone makes of a ratio. CPU time is counted by that of a fixed piece of work, done beside the client's in its own
+process: a second of a core that shares its hardware is not always worth the same. What a reading delivered is counted
+from the identities that it recorded: loss needs no statistics.
 """
 
 import math
@@ -76,7 +77,11 @@ class Judged:
 
 @dataclass
 class Cell:
-    """What came of one scenario. error: why it could not be measured, and then it is UNKNOWN."""
+    """What came of one scenario.
+
+    one_python: whether both sides run on one Python, which does the fixed piece of work; on two its CPU time would tell
+    their difference, too. error: why it could not be measured, and then it is UNKNOWN.
+    """
 
     scenario: Scenario
     baseline: Side
@@ -84,7 +89,13 @@ class Cell:
     limits: list[Limit]
     messages: int = 0
     seconds: float = 0.0
+    one_python: bool = True
     error: str | None = None
+
+    @property
+    def paced(self) -> bool:
+        """Whether CPU time is counted by the machine's pace, not by the second."""
+        return self.one_python and all(reading["pace_ns"] for _, side in self.sides() for reading in side.readings)
 
     def sides(self) -> Iterator[tuple[str, Side]]:
         yield from zip(SIDES, (self.baseline, self.candidate), strict=True)
@@ -95,7 +106,7 @@ class Cell:
     def _ratios(self, limit: Limit) -> list[float]:
         """By pair, the logarithm of how many times as much the candidate costs."""
         both = zip(self.baseline.readings, self.candidate.readings, strict=False)
-        return [math.log(limit.cost(candidate) / limit.cost(baseline)) for baseline, candidate in both]
+        return [self._log_ratio(limit, baseline, candidate) for baseline, candidate in both]
 
     def _control(self, limit: Limit) -> list[float]:
         """Neighbours that are the same client: of the pairs 1 and 2 the candidates, of 2 and 3 the baselines, …"""
@@ -103,8 +114,11 @@ class Cell:
         found = []
         for number in range(pairs - 1):
             readings = (self.candidate if number % 2 == 0 else self.baseline).readings
-            found.append(math.log(limit.cost(readings[number + 1]) / limit.cost(readings[number])))
+            found.append(self._log_ratio(limit, readings[number], readings[number + 1]))
         return found
+
+    def _log_ratio(self, limit: Limit, one: dict[str, Any], other: dict[str, Any]) -> float:
+        return math.log(limit.cost(other, paced=self.paced) / limit.cost(one, paced=self.paced))
 
     @property
     def lost(self) -> int:
@@ -151,6 +165,7 @@ class Cell:
             "reasons": self.reasons(),
             "messages": self.messages,
             "seconds": round(self.seconds, 1),
+            "paced": self.paced,
             "allowed": {"loss": self.scenario.gate.loss} | {limit.figure: limit.tolerance for limit in self.limits},
             "limits": [
                 {
@@ -173,8 +188,9 @@ def measure(
     ways: of baseline and candidate; after: called after each pair. What goes wrong is the cell's `error`.
     """
     began = time.monotonic()
+    cell.one_python = ways[0].env.python_version == ways[1].env.python_version
     try:
-        with Course(cell.scenario, folder, progress) as course:
+        with Course(cell.scenario, folder, progress, paced=True) as course:
             course.limit_s = max(PATIENCE_S, limit_s)
             cell.messages = _settle(cell, course, ways, progress)
             settled = time.monotonic()

@@ -16,10 +16,15 @@ class Limit:
     figure: str
     tolerance: float
 
-    def cost(self, reading: dict[str, Any]) -> float:
-        """What one reading costs by this figure: the more, the worse."""
+    def cost(self, reading: dict[str, Any], *, paced: bool = False) -> float:
+        """What one reading costs by this figure: the more, the worse.
+
+        paced: CPU time is counted by that of the fixed piece of work that was done beside it, not by the second.
+        """
         value = float(reading[FIGURES[self.figure]])
-        return 1 / value if self.figure == "throughput" else value
+        if self.figure == "throughput":
+            return 1 / value
+        return value / float(reading["pace_ns"]) if paced else value
 
 
 def limits(gate: Gate, tolerance: float | None = None) -> list[Limit]:

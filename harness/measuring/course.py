@@ -54,6 +54,7 @@ class Way:
 class Reading:
     """What one process did in its steady state: all but making the client, joining, and its first batch (or block).
 
+    pace_ns: the CPU time that a fixed piece of work took in the same process meanwhile, on average; None unless asked.
     lost, repeated, corrupt, strange: of all its messages, how many never came, came again, came with a wrong value
     (looked at is the first of each call), or came under an identity that nobody sent.
     """
@@ -61,6 +62,7 @@ class Reading:
     messages: int
     throughput_msgs_per_s: float
     cpu_s_per_million: float
+    pace_ns: float | None
     rss_max_bytes: int
     received_per_message: float | None
     lost: int
@@ -70,12 +72,16 @@ class Reading:
 
 
 class Course:
-    """A context: leaving it ends the broker. folder: for logs and recordings; what is in it is the caller's."""
+    """A context: leaving it ends the broker. folder: for logs and recordings; what is in it is the caller's.
 
-    def __init__(self, scenario: Scenario, folder: Path, progress: Progress) -> None:
+    paced: whether the readers do a fixed piece of work now and then, which tells how fast the machine is; 1 % more.
+    """
+
+    def __init__(self, scenario: Scenario, folder: Path, progress: Progress, *, paced: bool = False) -> None:
         self.scenario = scenario
         self.folder = folder
         self.progress = progress
+        self.paced = paced
         self.topic = TOPIC
         self.limit_s: float = LIMIT_S
         self._number = itertools.count(1)
@@ -130,6 +136,7 @@ class Course:
             messages=deliveries,
             throughput_msgs_per_s=count / wall_s,
             cpu_s_per_million=cpu_s * 1e6 / count,
+            pace_ns=ended.get("pace_ns"),
             rss_max_bytes=int(ended["rss_max_bytes"]),
             received_per_message=wire["bytes_received"] / deliveries if whole else None,
             lost=int((counts == 0).sum()),
@@ -164,6 +171,7 @@ class Course:
             batch={"max_records": way.batch, "timeout_ms": scenario.consumer.batch.timeout_ms},
             end_offsets={str(partition): share for partition, share in self.ends().items()},
             ready_made=True,
+            paced=self.paced,
             wasted=way.wasted,
             planted=way.planted,
         )

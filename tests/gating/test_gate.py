@@ -26,8 +26,8 @@ def scenario(**gate: Any) -> Scenario:
     return made.model_copy(update={"gate": made.gate.model_copy(update=gate)})
 
 
-def reading(cpu: float = 2.0, rate: float = 500_000.0, **more: int) -> dict[str, Any]:
-    told = {"messages": 1_000_000, "lost": 0, "repeated": 0} | more
+def reading(cpu: float = 2.0, rate: float = 500_000.0, pace_ns: float | None = 1e5, **more: int) -> dict[str, Any]:
+    told = {"messages": 1_000_000, "lost": 0, "repeated": 0, "pace_ns": pace_ns} | more
     return told | {"cpu_s_per_million": cpu, "throughput_msgs_per_s": rate}
 
 
@@ -91,6 +91,31 @@ def test_a_machine_that_gets_slower_and_slower_tells_nothing() -> None:
         made.candidate.readings.append(reading(1.3**number * 1.2))
     assert made.verdict == "UNKNOWN"
     assert "the machine changed meanwhile" in made.reasons()[1]
+
+
+def unsteady(slower: float) -> Cell:
+    """Half of the readings, and the fixed work in them, met a core whose twin was busy."""
+    made = cell_of(scenario(), "a", "b", None)
+    for number in range(12):
+        for side, cost, busy in ((made.baseline, 1.0, number % 2), (made.candidate, slower, number % 3 == 0)):
+            side.readings.append(reading(cost * (1 + 0.5 * busy) * (1 + 0.01 * (number % 3)), pace_ns=1e5 + 5e4 * busy))
+    return made
+
+
+def test_a_machine_whose_speed_changes_by_the_moment_is_seen_through() -> None:
+    assert unsteady(1.0).verdict == "PASS"
+    assert unsteady(1.25).verdict == "FAIL"
+    assert unsteady(1.0).as_json()["paced"]
+
+
+def test_on_two_pythons_the_second_is_what_counts() -> None:
+    """The fixed work takes longer on the older one whatever the machine does."""
+    made = replace(unsteady(1.0), one_python=False)
+    assert made.verdict == "UNKNOWN"
+    assert not made.as_json()["paced"]
+    made = unsteady(1.25)
+    made.baseline.readings[0]["pace_ns"] = None
+    assert (made.paced, made.verdict) == (False, "UNKNOWN")
 
 
 def test_a_doubt_keeps_a_gate_from_passing_and_a_failure_stays_one(tmp_path: Path) -> None:

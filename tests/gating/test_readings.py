@@ -92,7 +92,7 @@ def test_a_log_that_is_right_is_right(given: Given) -> None:
 def read(**changes: int) -> Cell:
     """A gate whose candidate is as fast as its baseline, with this in its first reading, whose speed does not count."""
     made = cell_of(load("ssl_confluent_batch_speed", {}), "a", "b", None)
-    plain = Reading(100, 1e5, 2.0, 1, None, 0, 0, 0, 0)
+    plain = Reading(100, 1e5, 2.0, 1e5, 1, None, 0, 0, 0, 0)
     for _, side in made.sides():
         side.first.append(asdict(plain))
         side.readings += [asdict(plain)] * 6

@@ -15,6 +15,7 @@ from array import array
 
 from kafka_worker.clock import now_ns
 from kafka_worker.ends import Ends
+from kafka_worker.pace import Pace
 from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
 from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG_RUNS, OPEN_ROWS
 from kafka_worker.waste import Waste
@@ -53,6 +54,7 @@ class Consumption:
         self._steady_from = None
         self._cpu_last = None
         self._waste = Waste(config["wasted"]) if config.get("wasted") else None
+        self._pace = Pace() if config.get("paced") else None
         self._owned_at = -ASSIGNMENT_INTERVAL_NS
         self._check_at = 0
         self._room = 1
@@ -128,6 +130,9 @@ class Consumption:
             last_ns = now_ns()
         self.last_ns = last_ns
         self._cpu_last = time.process_time()
+        if self._pace is not None:
+            self._cpu_last -= self._pace.spent_s
+            self._pace.keep(last_ns)
         if self._steady_from is None:
             self._steady_from = (self.deliveries, self._cpu_last, last_ns)
 
@@ -152,6 +157,7 @@ class Consumption:
                 steady_count=self.deliveries - count,
                 steady_cpu_s=self._cpu_last - cpu_s,
                 steady_wall_s=(self.last_ns - t_ns) / 1e9,
+                pace_ns=None if self._pace is None else self._pace.piece_ns,
                 wire=traffic(),
             )
         return figures

@@ -37,18 +37,26 @@ class Case:
     least_slower: int = 0
 
 
-CONFLUENT = "confluent-kafka==2.16.1"
+CLIENTS = {
+    "kafka-python": ("ssl_poll_speed", "kafka-python==2.0.2"),
+    "confluent": ("ssl_confluent_batch_speed", "confluent-kafka==2.16.1"),
+}
+SLOWER_10 = ("--plant", "10%", "--tolerance", "3%", "--limit-minutes", "15")
+
+
+def alike(kind: str, count: int, options: tuple[str, ...] = (), **demands: int) -> Iterator[Case]:
+    """Of each client, half of the count: it is its own candidate."""
+    for client, (scenario, spec) in CLIENTS.items():
+        yield Case(f"{kind} {client}", count // 2, scenario, spec, spec, options, **demands)
+
+
 CASES = (
-    Case("A/A", 40, "ssl_confluent_batch_speed", CONFLUENT, CONFLUENT, most_slower=1),
-    Case("+25 %", 20, "ssl_confluent_batch_speed", CONFLUENT, CONFLUENT, ("--plant", "25%"), least_slower=19),
-    Case(
-        "+10 %", 10, "ssl_confluent_batch_speed", CONFLUENT, CONFLUENT,
-        ("--plant", "10%", "--tolerance", "3%", "--limit-minutes", "15"), least_slower=8,
-    ),
-    Case("A/A kafka-python", 10, "ssl_poll_speed", "kafka-python==2.0.2", "kafka-python==2.0.2", most_slower=1),
+    *alike("A/A", 40, most_slower=1),
+    *alike("+25 %", 20, ("--plant", "25%"), least_slower=9),
+    *alike("+10 %", 10, SLOWER_10, least_slower=4),
     Case("2.0.2 → 3.0.12", 1, "ssl_poll_speed", "kafka-python==2.0.2", "kafka-python==3.0.12"),
     Case("2.0.2 → 3.0.12 crc32c", 1, "ssl_poll_speed", "kafka-python==2.0.2", "kafka-python[crc32c]==3.0.12"),
-)  # fmt: skip
+)
 
 
 def main() -> None:

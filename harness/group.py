@@ -17,6 +17,7 @@ from harness.faults.base import Disturbance, all_done
 from harness.feed import Feed
 from harness.looks import Looks
 from harness.members import Member, Part, longest_batch_s, next_part
+from harness.refusal import Vigil
 from harness.watchdog import Watchdog
 
 Ends = dict[int, tuple[int, int]]
@@ -38,8 +39,10 @@ class Group:
         ends: Ends,
         faults: Sequence[Disturbance["Group"]] = (),
         feed: Feed | None = None,
+        vigil: Vigil | None = None,
     ) -> None:
         self.bench = bench
+        self.vigil = vigil  # over one who must not get through
         self.feed = feed  # writes what they read, where that is done meanwhile
         self.members = members
         self.ends = ends
@@ -93,6 +96,8 @@ class Group:
             fault.turn(self, now)
         if self.feed is not None:
             self.feed.turn(self, now)
+        if self.vigil is not None:
+            self.vigil.turn(self, now)
         self._start_next()
         self._show()
         now = time.monotonic()

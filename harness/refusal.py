@@ -10,19 +10,26 @@ import socket
 import ssl
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.bench import Bench
+from harness.broker import acls
 from harness.broker.base import trapped
-from harness.broker.traps import listener
+from harness.broker.traps import TRAPS, listener
 from harness.broker.witness import Witness
 from harness.members import Member, Part, settings_of
+
+if TYPE_CHECKING:
+    from harness.group import Group
 
 PROBE = b"harness-probe"
 PROBE_S = 5.0
 API_VERSIONS = 18
 TOLD_AT_MOST = 3
 CONTROL_S = 60
+REVOKED = "right_revoked"
+ANSWERED_S = 2.0
+"""A fetch that was allowed when it came may wait for messages half a second (`fetch.max.wait.ms`), and answer then."""
 TELLING = re.compile(r"ssl|tls|certificate|handshake|authoriz|NoBrokers|KafkaConnection", re.IGNORECASE)
 """A client's own words about a refusal have one of these."""
 CLEAR = re.compile(r"certificate|alert|protocol|authoriz|host", re.IGNORECASE)
@@ -31,26 +38,50 @@ NOT_ITS_OWN = re.compile(r'^File "|has not come back')
 
 
 class Vigil:
-    """From before the consumer starts until it has ended: `evidence` is what the journal keeps."""
+    """From before the consumer starts until it has ended: `evidence` is what the journal keeps.
+
+    Where a right is taken away, `turn` does it in the middle; that the client could read before is then its control.
+    """
 
     def __init__(self, bench: Bench, case: str, member: Member) -> None:
         self.bench = bench
         self.case = case
-        self.control = _control(bench, member)
+        self.stranger = TRAPS[case].stranger
+        self.revoked_at: float | None = None
+        self.written_before: dict[int, int] | None = None
+        if case == REVOKED:
+            self.control = 0
+            acls.give(bench.admin, str(self.stranger), topic=bench.topic, group=bench.group)
+        else:
+            self.control = _control(bench, member)
         self.port = int(str(trapped(bench.broker).trap(case)["bootstrap"]).rpartition(":")[2])
         self.log = trapped(bench.broker).log_of(1)
         self.served_before = self._serves()
         self.log_from = self.log.stat().st_size
         self.witness = Witness(bench.admin, 1, bench.broker.request_log(1))
 
+    def turn(self, group: "Group", now: float) -> None:
+        """Take the right away when a quarter was read, and note what of the topic was there while it lasted."""
+        if self.case != REVOKED:
+            return
+        if self.revoked_at is None and group.reached * 4 >= self.bench.scenario.messages:
+            # From before it is done: who gives up at its first refusal is denied nothing more.
+            self.log_from = self.log.stat().st_size
+            acls.take_away(self.bench.admin, str(self.stranger))
+            self.revoked_at, self.control = now, group.reached
+        elif self.written_before is None and self.revoked_at is not None and now - self.revoked_at > ANSWERED_S:
+            ends = self.bench.admin.end_offsets(self.bench.topic)
+            self.written_before = {partition: end for partition, (_, end) in ends.items()}
+
     def evidence(self) -> dict[str, Any]:
         """Ends the vigil. control: messages that the client read where it is in the right; handshakes: failed ones;
-        admitted: requests answered; denied: for want of a right."""
+        admitted: requests answered; denied: for want of a right; written_before: by partition, where it ended when a
+        right that was taken away was no more."""
         admitted = [request for request in self.witness.requests() if self._is_the_consumers(request)]
         self.witness.close()
         said = self._said()
         failed = [line for line in said if f":{self.port}-" in line and "Failed authentication" in line]
-        denied = [line for line in said if "User:harness-stranger is Denied" in line]
+        denied = [line for line in said if self.stranger and f"User:{self.stranger} is Denied" in line]
         return {
             "case": self.case,
             "control": self.control,
@@ -59,6 +90,7 @@ class Vigil:
             "handshakes": len(failed),
             "admitted": len(admitted),
             "denied": len(denied),
+            "written_before": self.written_before,
             "log": [line[:300] for line in (failed + denied)[:TOLD_AT_MOST]],
             "told": self._told(),
         }

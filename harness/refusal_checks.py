@@ -24,6 +24,9 @@ def _refused(get: Lookup) -> Iterator[Finding]:
     if "traps" not in broker_checks.abilities(get):
         what = "only a broker of the harness's own has the listeners for that; use embedded"
         yield Finding(KEY, what, also=(broker_checks.BACKEND,))
+    if (get(*KEY) == "right_revoked") != (get("consume") == "while_produced"):
+        what = "right_revoked needs `consume: while_produced`, and nothing else here does"
+        yield Finding(KEY, f"{what}: what is written once the right is gone must not be read", also=(("consume",),))
     for key in ALONE:
         if get(key):
             yield Finding(KEY, f"not together with {key}: nobody is to get in", also=((key,),))

@@ -9,6 +9,8 @@ right, before and after, and the same client read everything where it was in the
 import re
 from typing import Any
 
+import numpy as np
+
 from harness.history import History
 
 WORDS = {
@@ -21,6 +23,7 @@ WORDS = {
     "tls_1_2_client": "by TLS 1.2 to a broker that speaks only 1.3",
     "tls_1_3_client": "by TLS 1.3 to a broker that speaks only 1.2",
     "no_right": "without the right to read",
+    "right_revoked": "when its right to read was taken away",
 }
 CLIENT_REFUSES = {
     "foreign_server": re.compile(r"certificate.verify.failed|unable to get (local )?issuer|self.signed", re.IGNORECASE),
@@ -28,13 +31,17 @@ CLIENT_REFUSES = {
     "wrong_host": re.compile(r"host ?name mismatch|mismatch, certificate|doesn't match|not valid for", re.IGNORECASE),
 }
 """By the case in which it is the client that refuses: its words. It may break off without a word to the broker."""
+RIGHTS = ("no_right", "right_revoked")
 VERSIONS = ("tls_1_2_client", "tls_1_3_client")
 
 
 def judged(verdict: dict[str, Any], history: History) -> dict[str, Any]:
     """`verdict`: of the same history by its guarantee. Its counts stand; what is to be found is another thing here."""
     told = history.refusal.data if history.refusal is not None else {}
-    word, reasons = _decided(str(history.run.refused), told, int(verdict.get("deliveries") or 0), history)
+    case, handed = str(history.run.refused), int(verdict.get("deliveries") or 0)
+    if case == "right_revoked":
+        handed = _handed_beyond(_ends(told), history)
+    word, reasons = _decided(case, told, handed, history)
     blamed = ["consumer"] if word == "FAIL" else []
     return verdict | {"verdict": word, "reasons": reasons, "blamed": blamed, "refusal": told, "notes": []}
 
@@ -43,7 +50,7 @@ def _decided(case: str, told: dict[str, Any], handed: int, history: History) -> 
     how = WORDS.get(case, case)
     doubts = [f"evidence is gone: {what}" for what in history.damaged]
     admitted, denied, handshakes = (_count(told, key) for key in ("admitted", "denied", "handshakes"))
-    if not doubts and (handed or (admitted and case != "no_right")):
+    if not doubts and (handed or (admitted and case not in RIGHTS)):
         got = f"{admitted:,} requests of it were answered, and {handed:,} messages handed over"
         if case in VERSIONS and not handshakes:
             return "UNKNOWN", [f"the client was not kept to that version of TLS, so nothing is proven: {got}"]
@@ -52,17 +59,47 @@ def _decided(case: str, told: dict[str, Any], handed: int, history: History) -> 
         doubts.append("nothing was recorded of how the consumer fared")
     elif not (told.get("served_before") is True and told.get("served_after") is True):
         doubts.append("the listener did not serve one who is in the right, so that nobody could have got through")
-    elif not 0 < _count(told, "control") == sum(end - start for start, end in history.log_ends.values()):
+    elif case == "right_revoked" and _left(_ends(told), history) <= 0:
+        doubts.append("the right was not taken away while something was still to be written")
+    elif not _in_the_right(case, told, history):
         doubts.append("the same client does not read the topic with everything as it should be, either")
-    elif not (denied if case == "no_right" else handshakes or _refused_itself(case, told)):
+    elif not (denied if case in RIGHTS else handshakes or _refused_itself(case, told)):
         doubts.append("nobody tells of a refusal, so nothing is proven")
     if doubts:
         return "UNKNOWN", doubts
-    proof = f"{denied:,} of its requests denied" if case == "no_right" else f"{handshakes:,} of its handshakes failed"
-    if case != "no_right" and not handshakes:
+    proof = f"{denied:,} of its requests denied" if case in RIGHTS else f"{handshakes:,} of its handshakes failed"
+    if case not in RIGHTS and not handshakes:
         proof = "it broke off itself, and says why"
     words = _words(told)
     return "PASS", [f"refused {how}: {proof}", f"its own word: {words[0]}" if words else "it told nothing of it itself"]
+
+
+def _in_the_right(case: str, told: dict[str, Any], history: History) -> bool:
+    """Whether the same client was seen to read: everything, or until its right was taken away."""
+    control, held = _count(told, "control"), sum(end - start for start, end in history.log_ends.values())
+    return 0 < control < held if case == "right_revoked" else 0 < control == held
+
+
+def _ends(told: dict[str, Any]) -> dict[int, int]:
+    """By partition, where it ended when the right was gone. What lies behind must not be handed over."""
+    ends = told.get("written_before")
+    found = ends.items() if isinstance(ends, dict) else ()
+    return {int(name): end for name, end in found if str(name).isdecimal() and isinstance(end, int)}
+
+
+def _handed_beyond(ends: dict[int, int], history: History) -> int:
+    """Messages handed over that were written when the right was gone."""
+    handed = 0
+    for stream in history.streams:
+        for partition, end in ends.items():
+            rows = stream.deliveries.of(partition)
+            handed += int(np.clip(rows["offset"] + rows["length"] - np.maximum(rows["offset"], end), 0, None).sum())
+    return handed
+
+
+def _left(ends: dict[int, int], history: History) -> int:
+    """Messages that were written when the right was gone; none where it never was."""
+    return sum(history.log_ends.get(partition, (0, 0))[1] - end for partition, end in ends.items())
 
 
 def _refused_itself(case: str, told: dict[str, Any]) -> bool:

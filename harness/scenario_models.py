@@ -254,7 +254,7 @@ class Consumer(Keys):
         "`no_certificate`, `foreign_certificate` (of an authority that the broker does not trust), "
         "`expired_certificate`; the broker's: `foreign_server`, `expired_server`, `wrong_host`; only TLS 1.2 against a "
         "broker that speaks only 1.3, and the reverse: `tls_1_2_client`, `tls_1_3_client`; `no_right`: the consumer is "
-        "known, and may not read. null: it gets through.",
+        "known, and may not read; `right_revoked`: it may, until a quarter was read. null: it gets through.",
     )
     commit: Commit | None = Field(
         default=None, description="Who commits, and when; null: as the library does by itself."

@@ -196,7 +196,7 @@ def consume(bench: Bench, ends: Ends, feed: Feed | None = None) -> None:
     faults = faults_of(schedule(bench.scenario))
     case = bench.scenario.consumer.refused
     vigil = None if case is None else Vigil(bench, case, members[0])
-    group = Group(bench, members, ends, faults, feed)
+    group = Group(bench, members, ends, faults, feed, vigil)
     if faults or feed is not None:
         group.view()  # The first question opens a connection, and takes a second that no fault may lose.
     group.run()

@@ -12,7 +12,7 @@ from harness.export import export_file
 from harness.refused import WORDS
 from harness.scenario import load
 from tests.fuzz.survival import command
-from tests.test_recording import CLEAN, LEAVE, OWN, header, make_run
+from tests.test_recording import CLEAN, DELIVER, JOIN, LEAVE, OWN, frame, header, make_run, span
 
 NOTHING_HANDED = CLEAN | {"c1": header() + LEAVE}
 REFUSED = {
@@ -110,6 +110,39 @@ def test_without_a_right_requests_are_answered_and_denied(tmp_path: Path) -> Non
     assert verdict(tmp_path / "b", CLEAN, denied)["verdict"] == "FAIL"
 
 
+ONE_HANDED = CLEAN | {"c1": header() + JOIN + frame(DELIVER, 2, span(0, 1)) + LEAVE}
+REVOKED = REFUSED | {"case": "right_revoked", "control": 1, "denied": 4, "handshakes": 0, "written_before": {"0": 1}}
+
+
+def test_what_is_written_once_the_right_is_gone_must_not_be_handed_over(tmp_path: Path) -> None:
+    kept_out = verdict(tmp_path / "a", ONE_HANDED, REVOKED)
+    assert (kept_out["verdict"], kept_out["reasons"][0]) == (
+        "PASS", "refused when its right to read was taken away: 4 of its requests denied"
+    )  # fmt: skip
+    got_through = verdict(tmp_path / "b", CLEAN, REVOKED)
+    assert got_through["verdict"] == "FAIL"
+    assert got_through["reasons"][0].endswith("and 2 messages handed over")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"denied": 0}, "nobody tells of a refusal"),
+        ({"control": 0}, "the same client does not read the topic"),
+        ({"written_before": {"0": 3}}, "the right was not taken away while something was still to be written"),
+        ({"written_before": None}, "the right was not taken away"),
+        ({"written_before": [3]}, "the right was not taken away"),
+        ({"written_before": {"x": 1, "0": "1"}}, "the right was not taken away"),
+    ],
+)
+def test_a_right_that_was_not_seen_to_be_taken_away_proves_nothing(
+    tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    found = verdict(tmp_path, ONE_HANDED, REVOKED | change)
+    assert found["verdict"] == "UNKNOWN"
+    assert found["reasons"][0].startswith(why)
+
+
 def test_a_client_that_spoke_another_version_proves_nothing(tmp_path: Path) -> None:
     spoke = REFUSED | {"case": "tls_1_2_client", "admitted": 9, "handshakes": 0}
     found = verdict(tmp_path, CLEAN, spoke)
@@ -145,6 +178,11 @@ def test_every_case_has_a_listener_words_and_a_scenario() -> None:
         ("broker: {backend: external}", "only a broker of the harness's own has the listeners for that; use embedded"),
         ("restarts: {count: 1, after: [1, 2]}", "not together with restarts: nobody is to get in"),
         ("group: {size: 2}", "not together with group: nobody is to get in"),
+        (
+            "producer: {rate: 10}\nconsume: while_produced",
+            "right_revoked needs `consume: while_produced`, and nothing else here does: what is written once the right "
+            "is gone must not be read",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_early(write, more: str, told: str) -> None:

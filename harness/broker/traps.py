@@ -24,6 +24,7 @@ Case = Literal[
     "tls_1_2_client",
     "tls_1_3_client",
     "no_right",
+    "right_revoked",
 ]
 CASES: tuple[str, ...] = get_args(Case)
 
@@ -33,14 +34,15 @@ class Trap:
     """How a case differs from what is right.
 
     server, client: whose certificate is shown, by the names of files. protocol: the only version of TLS that the
-    listener speaks; speaks: the only one that the client may. about_rights: TLS itself succeeds.
+    listener speaks; speaks: the only one that the client may. stranger: who the client is then, known by nobody else;
+    TLS itself succeeds, and it is about its rights.
     """
 
     server: str = "server"
     client: str | None = "client"
     protocol: str | None = None
     speaks: str | None = None
-    about_rights: bool = False
+    stranger: str | None = None
 
 
 TRAPS: Mapping[str, Trap] = {
@@ -52,7 +54,8 @@ TRAPS: Mapping[str, Trap] = {
     "wrong_host": Trap(server="elsewhere"),
     "tls_1_2_client": Trap(protocol="TLSv1.3", speaks="1.2"),
     "tls_1_3_client": Trap(protocol="TLSv1.2", speaks="1.3"),
-    "no_right": Trap(client="stranger", about_rights=True),
+    "no_right": Trap(client="stranger", stranger="harness-stranger"),
+    "right_revoked": Trap(client="guest", stranger="harness-guest"),
 }
 OPENSSL_CONF = """\
 openssl_conf = all
@@ -80,7 +83,11 @@ def issue(folder: Path, authority: Any, foreign: Any) -> None:
     begun = past - timedelta(days=30)
     made = {
         "expired-client": authority.issue_cert(KNOWN, common_name=KNOWN, not_before=begun, not_after=past),
-        "stranger": authority.issue_cert("harness-stranger", common_name="harness-stranger"),
+        **{
+            str(trap.client): authority.issue_cert(trap.stranger, common_name=trap.stranger)
+            for trap in TRAPS.values()
+            if trap.stranger is not None
+        },
         "foreign-server": foreign.issue_cert(*SERVER_NAMES),
         "expired-server": authority.issue_cert(*SERVER_NAMES, not_before=begun, not_after=past),
         "elsewhere": authority.issue_cert(ELSEWHERE),
@@ -94,7 +101,7 @@ def issue(folder: Path, authority: Any, foreign: Any) -> None:
 def trap_settings(settings: Mapping[str, str], ports: Mapping[str, int], folder: Path) -> dict[str, str]:
     """What a broker's settings are with all listeners beside its own.
 
-    Everybody is let do everything but the stranger, who has no right to anything.
+    Everybody is let do everything but the strangers, who have no right to anything.
     """
     made = {
         "listeners": settings["listeners"],

@@ -7,12 +7,19 @@ from typing import Any
 import pytest
 
 from harness.bed import Bed
+from harness.broker import acls
 from harness.outcome import judge_run
 from harness.report.progress import Silent
 from harness.scenario import load
 
 pytestmark = pytest.mark.e2e
 TEXT = "about: x\nclient: {client}\napi: {api}\nmessages: 40\nsize_bytes: 40\ndrain: {{start_s: 3}}\nconsumer:\n"
+
+
+REVOKED = (
+    "about: x\nclient: confluent-kafka\napi: poll\nmessages: 1600\nsize_bytes: 40\nconsume: while_produced\n"
+    "producer: {rate: 200}\ndrain: {start_s: 4}\nconsumer: {refused: right_revoked}\n"
+)
 
 
 def test_refused_with_proof_and_a_client_that_gets_through_fails(tmp_path: Path) -> None:
@@ -31,3 +38,17 @@ def test_refused_with_proof_and_a_client_that_gets_through_fails(tmp_path: Path)
     assert (stranger["verdict"], stranger["deliveries"]) == ("PASS", 0), stranger["reasons"]
     assert "requests denied" in stranger["reasons"][0]
     assert (blind["verdict"], blind["blamed"], blind["deliveries"]) == ("FAIL", ["consumer"], 40), blind["reasons"]
+
+
+def test_a_right_that_is_taken_away_ends_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where the broker forgets to take it away, the consumer gets through."""
+    file = tmp_path / "revoked.yaml"
+    file.write_text(REVOKED)
+    with Bed(tmp_path, Silent(), name="revoked") as bed:
+        revoked = judge_run(bed.record(load(file)))
+        monkeypatch.setattr(acls, "take_away", lambda *_: None)
+        kept = judge_run(bed.record(load(file)))
+    assert revoked["verdict"] == "PASS", revoked["reasons"]
+    assert revoked["reasons"][0].startswith("refused when its right to read was taken away: ")
+    assert 400 <= revoked["deliveries"] < 1000
+    assert (kept["verdict"], kept["deliveries"]) == ("FAIL", 1600), kept["reasons"]

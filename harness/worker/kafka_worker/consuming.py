@@ -132,7 +132,6 @@ class Consumption:
         self._cpu_last = time.process_time()
         if self._pace is not None:
             self._cpu_last -= self._pace.spent_s
-            self._pace.keep(last_ns)
         if self._steady_from is None:
             self._steady_from = (self.deliveries, self._cpu_last, last_ns)
 
@@ -141,6 +140,8 @@ class Consumption:
 
         What a thread used cannot be told from what the others of its process did: there is no `cpu_s` of it.
         """
+        if self._pace is not None:
+            self._pace.stop()
         figures = {
             "deliveries": self.deliveries,
             "corrupt": self.corrupt,

@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="where each gate is kept, a line of JSON each")
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
-    parser.add_argument("--count", type=int, help="so many of each case at most")
+    parser.add_argument("--count", type=int, help="so many of each case; 0: print the table")
     parser.add_argument("--load", action="store_true")
     asked = parser.parse_args()
     asked.file.touch()
@@ -73,7 +73,7 @@ def main() -> None:
         for case in CASES:
             if asked.case and case.name not in asked.case:
                 continue
-            while len(kept(asked.file, case, asked.load)) < min(case.count, asked.count or case.count):
+            while len(kept(asked.file, case, asked.load)) < (case.count if asked.count is None else asked.count):
                 made = one(case, asked.load)
                 with asked.file.open("a") as file:
                     file.write(json.dumps(made) + "\n")

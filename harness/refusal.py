@@ -18,6 +18,7 @@ from harness.broker.base import trapped
 from harness.broker.traps import TRAPS, listener
 from harness.broker.witness import Witness
 from harness.members import Member, Part, settings_of
+from harness.refused import REVOKED
 
 if TYPE_CHECKING:
     from harness.group import Group
@@ -27,7 +28,6 @@ PROBE_S = 5.0
 API_VERSIONS = 18
 TOLD_AT_MOST = 3
 CONTROL_S = 60
-REVOKED = "right_revoked"
 ANSWERED_S = 2.0
 """A fetch that was allowed when it came may wait for messages half a second (`fetch.max.wait.ms`), and answer then."""
 TELLING = re.compile(r"ssl|tls|certificate|handshake|authoriz|NoBrokers|KafkaConnection", re.IGNORECASE)

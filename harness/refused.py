@@ -31,7 +31,8 @@ CLIENT_REFUSES = {
     "wrong_host": re.compile(r"host ?name mismatch|mismatch, certificate|doesn't match|not valid for", re.IGNORECASE),
 }
 """By the case in which it is the client that refuses: its words. It may break off without a word to the broker."""
-RIGHTS = ("no_right", "right_revoked")
+REVOKED = "right_revoked"
+RIGHTS = ("no_right", REVOKED)
 VERSIONS = ("tls_1_2_client", "tls_1_3_client")
 
 
@@ -39,7 +40,7 @@ def judged(verdict: dict[str, Any], history: History) -> dict[str, Any]:
     """`verdict`: of the same history by its guarantee. Its counts stand; what is to be found is another thing here."""
     told = history.refusal.data if history.refusal is not None else {}
     case, handed = str(history.run.refused), int(verdict.get("deliveries") or 0)
-    if case == "right_revoked":
+    if case == REVOKED:
         handed = _handed_beyond(_ends(told), history)
     word, reasons = _decided(case, told, handed, history)
     blamed = ["consumer"] if word == "FAIL" else []
@@ -59,7 +60,9 @@ def _decided(case: str, told: dict[str, Any], handed: int, history: History) -> 
         doubts.append("nothing was recorded of how the consumer fared")
     elif not (told.get("served_before") is True and told.get("served_after") is True):
         doubts.append("the listener did not serve one who is in the right, so that nobody could have got through")
-    elif case == "right_revoked" and _left(_ends(told), history) <= 0:
+    elif case == REVOKED and not _all_placed(history):
+        doubts.append("it is not known where some of what was handed over stood in the log")
+    elif case == REVOKED and _left(_ends(told), history) <= 0:
         doubts.append("the right was not taken away while something was still to be written")
     elif not _in_the_right(case, told, history):
         doubts.append("the same client does not read the topic with everything as it should be, either")
@@ -77,7 +80,7 @@ def _decided(case: str, told: dict[str, Any], handed: int, history: History) -> 
 def _in_the_right(case: str, told: dict[str, Any], history: History) -> bool:
     """Whether the same client was seen to read: everything, or until its right was taken away."""
     control, held = _count(told, "control"), sum(end - start for start, end in history.log_ends.values())
-    return 0 < control < held if case == "right_revoked" else 0 < control == held
+    return 0 < control < held if case == REVOKED else 0 < control == held
 
 
 def _ends(told: dict[str, Any]) -> dict[int, int]:
@@ -97,8 +100,15 @@ def _handed_beyond(ends: dict[int, int], history: History) -> int:
     return handed
 
 
+def _all_placed(history: History) -> bool:
+    """Whether the offset of every delivery is known."""
+    return all((rows["offset"] >= 0).all() for stream in history.streams for rows in stream.deliveries)
+
+
 def _left(ends: dict[int, int], history: History) -> int:
-    """Messages that were written when the right was gone; none where it never was."""
+    """Messages that were written when the right was gone; none where it never was, or is not told of a partition."""
+    if ends.keys() != history.log_ends.keys():
+        return 0
     return sum(history.log_ends.get(partition, (0, 0))[1] - end for partition, end in ends.items())
 
 

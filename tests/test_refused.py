@@ -131,6 +131,7 @@ def test_what_is_written_once_the_right_is_gone_must_not_be_handed_over(tmp_path
         ({"control": 0}, "the same client does not read the topic"),
         ({"written_before": {"0": 3}}, "the right was not taken away while something was still to be written"),
         ({"written_before": None}, "the right was not taken away"),
+        ({"written_before": {"0": 1, "1": 0}}, "the right was not taken away"),
         ({"written_before": [3]}, "the right was not taken away"),
         ({"written_before": {"x": 1, "0": "1"}}, "the right was not taken away"),
     ],
@@ -141,6 +142,13 @@ def test_a_right_that_was_not_seen_to_be_taken_away_proves_nothing(
     found = verdict(tmp_path, ONE_HANDED, REVOKED | change)
     assert found["verdict"] == "UNKNOWN"
     assert found["reasons"][0].startswith(why)
+
+
+def test_a_delivery_without_an_offset_may_have_come_later(tmp_path: Path) -> None:
+    files = CLEAN | {"c1": header() + JOIN + frame(DELIVER, 2, [(0, 0), (-1, -1)]) + LEAVE}
+    found = verdict(tmp_path, files, REVOKED)
+    assert found["verdict"] == "UNKNOWN"
+    assert found["reasons"] == ["it is not known where some of what was handed over stood in the log"]
 
 
 def test_a_client_that_spoke_another_version_proves_nothing(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ TERMINATE_GRACE_S = 3.0
 STACK_S = 3.0
 """So long a process is waited for that is asked for its stacks; it answers at once, unless a call of its client's holds
 the interpreter."""
+SIGNAL_S = 0.5
+"""So long it is waited for once a signal has asked it; that needs no interpreter."""
 LIVE_AT, LIVE_END = 32, 56
 """Where the live counters stand in the header of a history: messages, when the last one came, turns of the loop."""
 POLL_S = 0.02
@@ -234,7 +236,7 @@ class Worker:
         if not proc.wait_until(begun, timeout_s=STACK_S, poll_s=POLL_S):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, signal.SIGUSR2)
-            proc.wait_until(begun, timeout_s=STACK_S, poll_s=POLL_S)
+            proc.wait_until(begun, timeout_s=SIGNAL_S, poll_s=POLL_S)
         time.sleep(POLL_S)
         return told()
 

@@ -9,7 +9,7 @@ from the identities that it recorded: loss needs no statistics.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,19 +106,14 @@ class Cell:
     def _ratios(self, limit: Limit) -> list[float]:
         """By pair, the logarithm of how many times as much the candidate costs."""
         both = zip(self.baseline.readings, self.candidate.readings, strict=False)
-        return [self._log_ratio(limit, baseline, candidate) for baseline, candidate in both]
+        return _log_ratios(limit, both, paced=self.paced)
 
     def _control(self, limit: Limit) -> list[float]:
         """Neighbours that are the same client: of the pairs 1 and 2 the candidates, of 2 and 3 the baselines, …"""
         pairs = min(len(self.baseline.readings), len(self.candidate.readings))
-        found = []
-        for number in range(pairs - 1):
-            readings = (self.candidate if number % 2 == 0 else self.baseline).readings
-            found.append(self._log_ratio(limit, readings[number], readings[number + 1]))
-        return found
-
-    def _log_ratio(self, limit: Limit, one: dict[str, Any], other: dict[str, Any]) -> float:
-        return math.log(limit.cost(other, paced=self.paced) / limit.cost(one, paced=self.paced))
+        sides = [(self.candidate if number % 2 == 0 else self.baseline).readings for number in range(pairs - 1)]
+        neighbours = [(readings[number], readings[number + 1]) for number, readings in enumerate(sides)]
+        return _log_ratios(limit, neighbours, paced=self.paced)
 
     @property
     def lost(self) -> int:
@@ -178,6 +173,10 @@ class Cell:
             ],
             "sides": {name: asdict(side) for name, side in self.sides()},
         }
+
+
+def _log_ratios(limit: Limit, pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]], *, paced: bool) -> list[float]:
+    return [math.log(limit.cost(other, paced=paced) / limit.cost(one, paced=paced)) for one, other in pairs]
 
 
 def measure(

@@ -82,7 +82,7 @@ def _end_containers(folder: Path) -> None:
 
 
 def _held(folder: Path) -> str:
-    what = "a broker's data, settings and keys" if (folder / "tls").is_dir() else "temporary runs"
+    what = "a broker's data, settings and keys" if (folder / "tls").is_dir() else "temporary recordings"
     size = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
     return f"{what}, {size / 2**20:,.1f} MiB"
 

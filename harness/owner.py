@@ -4,9 +4,12 @@ A number of a process is used again and again, so it is told with the moment at 
 may be seen from other machines and containers, which cannot tell whether a process of this one lives.
 """
 
+import contextlib
 import json
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,17 @@ def is_gone(owner: Any) -> bool:
 def sign(folder: Path) -> None:
     """Tell in a folder that it is this process's."""
     (folder / OWNER).write_text(json.dumps(this_harness()))
+
+
+@contextlib.contextmanager
+def signed_folder(prefix: str) -> Iterator[Path]:
+    """A temporary folder that goes with the block; where SIGKILL prevents that, `harness clean` finds it.
+
+    prefix: begins with `cleaning.FOLDER_PREFIX`.
+    """
+    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+        sign(Path(name))
+        yield Path(name)
 
 
 def release(folder: Path) -> None:

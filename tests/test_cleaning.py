@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import cleaning
-from harness.owner import OWNER, is_gone, owner_of, sign, this_harness
+from harness.owner import OWNER, is_gone, owner_of, sign, signed_folder, this_harness
 from harness.rundir import MARKS, RunDir
 from tests.fuzz.survival import command
 
@@ -79,6 +79,18 @@ def test_folders_of_the_dead_go_and_all_others_stay(tmp_path: Path, temp: Path, 
     assert not dead.exists()
     assert all(folder.exists() for folder in kept)
     assert command("clean", "--out", str(tmp_path / "none")) == "nothing was left behind\n"
+
+
+def test_a_gates_recordings_go_with_it_and_are_found_where_it_was_killed(tmp_path: Path, temp: Path) -> None:
+    with signed_folder("harness-gate-") as kept:
+        (kept / "c1.bin").touch()
+        assert cleaning.find(tmp_path) == [], "its harness lives"
+    assert list(temp.iterdir()) == []
+    killed = "import os, harness.owner as o\nwith o.signed_folder('harness-gate-'): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", killed], env=os.environ | {"TMPDIR": str(temp)})
+    assert [one.what for one in cleaning.find(tmp_path)] == ["temporary recordings, 0.0 MiB"]
+    assert command("clean", "--out", str(tmp_path), "--yes").endswith("removed 1\n")
+    assert list(temp.iterdir()) == []
 
 
 def test_it_asks_and_takes_no_for_an_answer(tmp_path: Path, temp: Path, gone: dict[str, Any],

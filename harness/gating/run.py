@@ -8,7 +8,6 @@ Its folder, `results/<UTC time>-gate-<id>/`:
 """
 
 import statistics
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from harness.measuring.course import Way
 from harness.measuring.rounds import refuse
 from harness.measuring.table import WRONG
 from harness.members import planted
+from harness.owner import signed_folder
 from harness.report.progress import Progress
 from harness.rundir import disk_error, new_path, write_json
 from harness.scenario import Scenario
@@ -112,11 +112,11 @@ def _measure(report: Report, cell: Cell, wish: Wish, progress: Progress) -> None
     except HarnessError as error:
         cell.error = f"[{error.slug}] {error.what}"
         return
-    with tempfile.TemporaryDirectory(prefix="harness-gate-") as folder:
+    with signed_folder("harness-gate-") as folder:
         measure(
             cell,
             ways,
-            Path(folder),
+            folder,
             limit_s=wish.limit_s,
             progress=progress,
             after=lambda: write_json(report.path / "gate.json", report.as_json()),
@@ -143,8 +143,8 @@ def alone(scenario: Scenario, client: str, progress: Progress) -> dict[str, Any]
     refuse(scenario, [scenario.security])
     cell = cell_of(scenario, client, client, None)
     own = way(scenario, client, progress)
-    with tempfile.TemporaryDirectory(prefix="harness-gate-") as folder:
-        measure(cell, (own, own), Path(folder), limit_s=ALONE_S, progress=progress, after=lambda: None)
+    with signed_folder("harness-gate-") as folder:
+        measure(cell, (own, own), folder, limit_s=ALONE_S, progress=progress, after=lambda: None)
     if cell.error is not None:
         raise HarnessError("worker-failed", f"{scenario.name}: not measured: {cell.error}")
     if wrong := sum(side.total(*WRONG) for _, side in cell.sides()):

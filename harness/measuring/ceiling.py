@@ -4,12 +4,12 @@ A speed near it says more of the harness than of the client. It is measured behi
 interpreter, with messages of the same size, the same recording, and batches of as many messages.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from harness.bench import Bench, config
 from harness.clients.pool import Worker
+from harness.owner import signed_folder
 from harness.scenario import Scenario
 
 MESSAGES = 200_000
@@ -23,8 +23,8 @@ GETMANY = 5_000
 
 def measure(bench: Bench) -> dict[str, Any] | None:
     """{"messages", "throughput_msgs_per_s", "cpu_s_per_million"} of the null client; None where it told none."""
-    with tempfile.TemporaryDirectory(prefix="harness-ceiling-") as folder:
-        ended = _run(bench, Path(folder) / "ceiling.bin")
+    with signed_folder("harness-ceiling-") as folder:
+        ended = _run(bench, folder / "ceiling.bin")
     count, cpu_s, wall_s = (ended.get(f"steady_{name}") for name in ("count", "cpu_s", "wall_s"))
     if not count or not cpu_s or not wall_s:
         return None

@@ -7,7 +7,6 @@ times. Kafka's tools are no clients of the harness, and would be no cell.
 
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.errors import UsageError
 from harness.measuring.course import TOPIC, Course, Way
 from harness.measuring.table import WRONG
 from harness.measuring.yardsticks import Yardsticks
+from harness.owner import signed_folder
 from harness.report.progress import Progress
 from harness.scenario import Scenario
 
@@ -68,20 +68,16 @@ def measure(
     progress: Progress,
 ) -> list[Row]:
     """All rows, in the order of the table. Raises HarnessError where one cannot be measured."""
-    with tempfile.TemporaryDirectory(prefix="harness-measure-") as name:
-        folder = Path(name)
-        with Course(scenario, folder, progress) as course:
-            progress.say(f"writing {scenario.messages:,} messages")
-            course.write(securities[0])
-            rows = [*_clients(course, clients, securities), *_ceilings(course)]
-            if yardsticks:
-                rows += _yardsticks(
-                    course, securities, Yardsticks(scenario.broker.kafka, folder, progress=progress.say)
-                )
-            for number in range(rounds):
-                for row in rows if number % 2 == 0 else reversed(rows):
-                    progress.say(f"round {number + 1} of {rounds}: {row.what}, {row.call}, {row.security}")
-                    row.rounds.append(row.measure())
+    with signed_folder("harness-measure-") as folder, Course(scenario, folder, progress) as course:
+        progress.say(f"writing {scenario.messages:,} messages")
+        course.write(securities[0])
+        rows = [*_clients(course, clients, securities), *_ceilings(course)]
+        if yardsticks:
+            rows += _yardsticks(course, securities, Yardsticks(scenario.broker.kafka, folder, progress=progress.say))
+        for number in range(rounds):
+            for row in rows if number % 2 == 0 else reversed(rows):
+                progress.say(f"round {number + 1} of {rounds}: {row.what}, {row.call}, {row.security}")
+                row.rounds.append(row.measure())
     return rows
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from harness.broker.admin import Admin
 from harness.broker.base import Broker
 from harness.clients.envs import ClientEnv
-from harness.clients.pool import Pool, Worker, WorkerEnd
+from harness.clients.pool import Pool, Worker
 from harness.clients.threads import Host
+from harness.clients.worker_end import WorkerEnd
 from harness.errors import HarnessError
 from harness.journal import Journal
 from harness.report.progress import Progress

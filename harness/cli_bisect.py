@@ -1,23 +1,13 @@
 """`harness bisect`: which release brought a fault or a slowdown, or mended it."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
+from harness.cli_share import share
 from harness.errors import EXIT_PASS, UsageError
-
-
-def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """`20%`, as 0.2."""
-    if value is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%?", value.strip())
-    if match is None or not 0 < float(match[1]) < 1000:
-        raise click.BadParameter(f"{value!r} is not a percentage such as 20%.", ctx, param)
-    return float(match[1]) / 100
 
 
 @click.command()
@@ -32,7 +22,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 @click.option("--metric", type=click.Choice(["cpu", "throughput"]), metavar="METRIC",
               help="Search for a slowdown, not a fault: cpu (CPU seconds per million messages) or throughput, "
               "compared with the good release in pairs of runs.")  # fmt: skip
-@click.option("--by", callback=_share, metavar="P%", help="With --metric: how much worse is bad.  [default: 20%]")
+@click.option("--by", callback=share, metavar="SHARE", help="With --metric: how much worse is bad.  [default: 20%]")
 @click.option("--pre", "prereleases", is_flag=True, help="Search pre-releases too.")
 @click.option("--also", multiple=True, metavar="VERSION", help="Search this release too, though it was yanked.")
 @click.option("--messages", type=int, metavar="N", help="Produce N messages instead.")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from harness.cli_share import share
 from harness.errors import EXIT_PASS, UsageError
 
 OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("results"),
@@ -17,29 +18,15 @@ MINUTES = click.option("--limit-minutes", type=click.FloatRange(0.1, 600), defau
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 
-def _share(_: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    from harness.scenario_models import share
-
-    if value is None:
-        return None
-    try:
-        found = float(share(value))
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not a share; write it as 10%", param=parameter) from error
-    if not 0 < found <= 10:
-        raise click.BadParameter(f"{value!r} is not above 0 % and at most 1000 %", param=parameter)
-    return found
-
-
 @click.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--baseline", required=True, metavar="SPEC|NAME", help="The client that is in use, or a saved baseline.")
 @click.option("--candidate", required=True, metavar="SPEC", help="The client that is to take its place.")
-@click.option("--tolerance", callback=_share, metavar="SHARE",
+@click.option("--tolerance", callback=share, metavar="SHARE",
               help="Let cost rise by so much: 5%.  [default: the scenario's `gate`, 10% of CPU time]")  # fmt: skip
 @MINUTES
 @MESSAGES
-@click.option("--plant", callback=_share, metavar="SHARE",
+@click.option("--plant", callback=share, metavar="SHARE",
               help="Make the candidate burn so much more CPU time, to see that the gate finds it.")  # fmt: skip
 @OUT
 @click.option("--json", "as_json", is_flag=True, help="Print gate.json, and nothing else.")

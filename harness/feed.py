@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.bench import Bench, Watch, note_end
-from harness.clients.pool import Worker, WorkerEnd
+from harness.clients.pool import Worker
+from harness.clients.worker_end import WorkerEnd
 
 if TYPE_CHECKING:
     from harness.group import Group

@@ -11,8 +11,9 @@ from typing import Any
 from harness import script
 from harness.bench import CLOSE_S, POLL_S, STOP_S, Bench, broker_alive, lag, note_end, note_stored, start
 from harness.broker.admin import GroupView
-from harness.clients.pool import Worker, WorkerEnd
+from harness.clients.pool import Worker
 from harness.clients.threads import Host
+from harness.clients.worker_end import WorkerEnd
 from harness.faults.base import Disturbance, all_done
 from harness.feed import Feed
 from harness.looks import Looks

@@ -14,9 +14,10 @@ from harness.bench import config as _config
 from harness.bench import note_end as _note_end
 from harness.bench import start as _start
 from harness.clients.envs import prepare
-from harness.clients.pool import Worker, WorkerEnd
+from harness.clients.pool import Worker
 from harness.clients.settings import consumer_settings, isolation_setting, producer_settings, transactional
 from harness.clients.spec import ClientSpec, parse_spec
+from harness.clients.worker_end import WorkerEnd
 from harness.compaction import SETTINGS as COMPACTION
 from harness.compaction import await_holes, share
 from harness.faults import faults_of, faults_of_producing, schedule

@@ -7,7 +7,7 @@ import pytest
 
 from harness import feed as feeding
 from harness.broker.admin import GroupView
-from harness.clients.pool import WorkerEnd
+from harness.clients.worker_end import WorkerEnd
 from harness.feed import Feed
 
 

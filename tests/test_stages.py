@@ -8,8 +8,8 @@ import pytest
 
 from harness import bench as bench_module
 from harness import stages
-from harness.clients.pool import WorkerEnd
 from harness.clients.spec import parse_spec
+from harness.clients.worker_end import WorkerEnd
 from harness.errors import HarnessError
 from harness.stages import _note_end, isolation
 

@@ -13,11 +13,11 @@ import signal
 import struct
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from harness import proc
+from harness.clients.worker_end import Status, WorkerEnd
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -46,39 +46,6 @@ MUST_TELL: dict[str, dict[str, type]] = {
 }
 """What a line of each type must have, for whoever reads it goes by that."""
 
-Status = Literal["ended", "crashed", "killed", "hung"]
-
-
-@dataclass(frozen=True)
-class WorkerEnd:
-    """How a worker ended.
-
-    exit_status: as subprocess tells it, negative for a signal. ended: the worker's own last line, if it wrote one.
-    error: its last fatal error, or else its last error. last_lines: the end of its log.
-    """
-
-    name: str
-    status: Status
-    exit_status: int
-    ended: dict[str, Any] | None
-    error: str | None
-    last_lines: str
-    log: Path
-
-    def describe(self) -> str:
-        """What happened, for a person: exit status or signal by name, the last error, the log's end and its path."""
-        if self.status == "ended":
-            why = (self.ended or {}).get("why")
-            what = f"{self.name} ended: {why}" if self.error is None else f"{self.name} ended: {why}: {self.error}"
-        else:
-            how = {"crashed": "died", "killed": "was killed", "hung": "no longer answered and was killed"}[self.status]
-            what = f"{self.name} {how}: {exit_words(self.exit_status)}"
-            if self.error is not None:
-                what += f"; its last error: {self.error}"
-        if self.status == "ended" and self.error is None:
-            return what
-        return f"{what}\n{self.last_lines or '(its log is empty)'}\nfull log: {self.log}"
-
 
 def _control_line(line: bytes) -> dict[str, Any] | None:
     """One line as an object with what its type must tell; None where it has not got that."""
@@ -90,16 +57,6 @@ def _control_line(line: bytes) -> dict[str, Any] | None:
         return None
     fits = all(isinstance(data.get(key), kind) for key, kind in MUST_TELL.get(data["type"], {}).items())
     return data if fits else None
-
-
-def exit_words(status: int) -> str:
-    """`signal SIGKILL`, or `exit status 1`."""
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal {-status}"
 
 
 Ends = tuple[int, int]

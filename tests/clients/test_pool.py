@@ -11,7 +11,8 @@ import pytest
 
 from harness import proc
 from harness.clients import pool as pool_module
-from harness.clients.pool import Pool, exit_words
+from harness.clients.pool import Pool
+from harness.clients.worker_end import exit_words
 from harness.errors import HarnessError
 from tests.worker import plain_reader
 

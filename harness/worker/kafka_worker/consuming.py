@@ -15,11 +15,9 @@ from array import array
 
 from kafka_worker.clock import now_ns
 from kafka_worker.ends import Ends
-from kafka_worker.pace import Pace
 from kafka_worker.payload import FOREIGN, KEY_BYTES, runs_of, split_keys
 from kafka_worker.recorder import CORRUPT, DELIVER, DELIVER_KEYS, LOG_RUNS, OPEN_ROWS
-from kafka_worker.waste import Waste
-from kafka_worker.wire import traffic
+from kafka_worker.speed import Speed
 
 BLOCK_NS = 100 * 1000 * 1000
 ASSIGNMENT_INTERVAL_NS = 100 * 1000 * 1000
@@ -51,10 +49,7 @@ class Consumption:
         self.corrupt = 0
         self.first_ns = self.last_ns = None
         self.owned = ()
-        self._steady_from = None
-        self._cpu_last = None
-        self._waste = Waste(config["wasted"]) if config.get("wasted") else None
-        self._pace = Pace() if config.get("paced") else None
+        self._speed = Speed(config)
         self._owned_at = -ASSIGNMENT_INTERVAL_NS
         self._check_at = 0
         self._room = 1
@@ -125,23 +120,14 @@ class Consumption:
         if self.first_ns is None:
             self.first_ns = first_ns
         self.deliveries += messages
-        if self._waste is not None:
-            self._waste.burn()
-            last_ns = now_ns()
-        self.last_ns = last_ns
-        self._cpu_last = time.process_time()
-        if self._pace is not None:
-            self._cpu_last -= self._pace.spent_s
-        if self._steady_from is None:
-            self._steady_from = (self.deliveries, self._cpu_last, last_ns)
+        self.last_ns = self._speed.step(self.deliveries, last_ns)
 
     def figures(self, cpu_from, wall_from_ns):
-        """What `ended` tells of speed. Steady: without the start and the first step.
+        """What `ended` tells of deliveries and of speed.
 
         What a thread used cannot be told from what the others of its process did: there is no `cpu_s` of it.
         """
-        if self._pace is not None:
-            self._pace.stop()
+        speed = self._speed.figures(self.deliveries, cpu_from, wall_from_ns)
         figures = {
             "deliveries": self.deliveries,
             "corrupt": self.corrupt,
@@ -150,18 +136,7 @@ class Consumption:
             "rss_max_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "process_cpu_s": time.process_time(),
         }
-        if self._steady_from is not None and self._alone:
-            count, cpu_s, t_ns = self._steady_from
-            figures.update(
-                cpu_s=self._cpu_last - cpu_from,
-                wall_s=(self.last_ns - wall_from_ns) / 1e9,
-                steady_count=self.deliveries - count,
-                steady_cpu_s=self._cpu_last - cpu_s,
-                steady_wall_s=(self.last_ns - t_ns) / 1e9,
-                pace_ns=None if self._pace is None else self._pace.piece_ns,
-                wire=traffic(),
-            )
-        return figures
+        return dict(figures, **speed) if self._alone else figures
 
     # ---- events ------------------------------------------------------------------------------------------------------
 

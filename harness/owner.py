@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.proc import birth
+from harness.spare import keep_handles
 
 OWNER = "owner.json"
 """The file in a folder that tells whose it is."""
@@ -49,7 +50,8 @@ def is_gone(owner: Any) -> bool:
 
 
 def sign(folder: Path) -> None:
-    """Tell in a folder that it is this process's."""
+    """Tell in a folder that it is this process's; handles are kept back for removing it (`spare`)."""
+    keep_handles()
     (folder / OWNER).write_text(json.dumps(this_harness()))
 
 
@@ -64,7 +66,7 @@ def signed_folder(prefix: str) -> Iterator[Path]:
         yield Path(name)
 
 
-def release(folder: Path) -> None:
+def free_handles(folder: Path) -> None:
     """It is the user's from now on."""
     (folder / OWNER).unlink(missing_ok=True)
 

@@ -27,6 +27,7 @@ from harness.connection import Connection, mutual_tls, plaintext
 from harness.errors import HarnessError
 from harness.owner import sign
 from harness.rundir import disk_error
+from harness.spare import free_handles
 
 if TYPE_CHECKING:
     from harness.broker.compose_project import Project
@@ -93,6 +94,7 @@ class ComposeBroker:
 
     def stop(self) -> None:
         """End Kafka and remove all of it, whatever state it is in; harmless when called again."""
+        free_handles()
         try:
             self._outages.give_up()
         finally:

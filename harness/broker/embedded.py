@@ -22,6 +22,7 @@ from harness.cleaning import dead_folders
 from harness.connection import Connection, mutual_tls, plaintext
 from harness.owner import sign
 from harness.rundir import disk_error
+from harness.spare import free_handles
 
 START_ATTEMPTS = 3
 FOLDER_PREFIX = "harness-kafka-"
@@ -110,6 +111,7 @@ class EmbeddedBroker:
 
     def stop(self) -> None:
         """End Kafka and remove its folder, whatever state it is in; harmless when called again."""
+        free_handles()
         try:
             self._outages.give_up()
         finally:

@@ -25,6 +25,7 @@ from harness.connection import Connection, confluent_settings, hidden, kafka_pyt
 from harness.connection_options import Reach
 from harness.errors import HarnessError
 from harness.owner import sign
+from harness.spare import free_handles
 
 if TYPE_CHECKING:
     from harness.broker.outage import Outage
@@ -107,6 +108,7 @@ class ExternalBroker:
         self._forget()
 
     def _forget(self) -> None:
+        free_handles()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None

@@ -21,6 +21,7 @@ from tests.own_faults.harnesses import LIMIT_S, Place, Said, await_nobody, kille
 
 WHOLE = ("recorded", "judged", "reported")
 PROVEN = "PASS"
+STARVED = ("kafka-python", "confluent-kafka")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,27 @@ def limited(name: str, *limits: str) -> Callable[[Path], Row]:
         return judged(name, place, place.run("--quiet", before=["prlimit", *limits]))
 
     return play
+
+
+def starved(name: str, what: int, limit: Callable[[int], int], client: str) -> Callable[[Path], Row]:
+    """Once its broker is up, the harness and all that it starts then have less. limit: of its process's number."""
+
+    def play(folder: Path) -> Row:
+        place = Place(folder, client=client, messages=100_000)
+        process = place.start("run", str(place.scenario), "--out", str(place.results), "--quiet")
+        while process.poll() is None and place.last_mark() != "broker_ready":
+            time.sleep(0.001)
+        least = limit(process.pid)
+        resource.prlimit(process.pid, what, (least, least))
+        code = process.wait(LIMIT_S)
+        return judged(f"{name}, {client}", place, Said(code, (place.folder / "out.log").read_text()))
+
+    return play
+
+
+def open_files(more: int) -> Callable[[int], int]:
+    """As many file handles as the process has, and some more."""
+    return lambda pid: len(list(Path(f"/proc/{pid}/fd").iterdir())) + more
 
 
 def out_of_memory(folder: Path) -> Row:
@@ -197,6 +219,22 @@ FAULTS: dict[str, Callable[[Path], Row]] = {
     "file-size": limited("files of at most 2 MB (RLIMIT_FSIZE)", "--fsize=2000000"),
     "handles-64": limited("64 file handles (RLIMIT_NOFILE)", "--nofile=64:64"),
     "handles-24": limited("24 file handles (RLIMIT_NOFILE)", "--nofile=24:24"),
+    **{
+        f"file-size-{client}": starved(
+            "files of at most 1 MB once the broker is up (RLIMIT_FSIZE)", resource.RLIMIT_FSIZE, lambda _: 10**6, client
+        )
+        for client in STARVED
+    },
+    **{
+        f"handles-{more}-{client}": starved(
+            f"{more} file handles more than it has once the broker is up (RLIMIT_NOFILE)",
+            resource.RLIMIT_NOFILE,
+            open_files(more),
+            client,
+        )
+        for client in STARVED
+        for more in (0, 3, 6)
+    },
     "memory": out_of_memory,
     "clock-on": clock_jumps(3600),
     "clock-back": clock_jumps(-3600),

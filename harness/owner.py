@@ -66,7 +66,7 @@ def signed_folder(prefix: str) -> Iterator[Path]:
         yield Path(name)
 
 
-def free_handles(folder: Path) -> None:
+def release(folder: Path) -> None:
     """It is the user's from now on."""
     (folder / OWNER).unlink(missing_ok=True)
 

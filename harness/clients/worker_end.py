@@ -24,8 +24,9 @@ class WorkerEnd:
     last_lines: str
     log: Path
 
-    def describe(self) -> str:
-        """What happened, for a person: exit status or signal by name, the last error, the log's end and its path."""
+    def describe(self, *, log_stays: bool = True) -> str:
+        """What happened, for a person: exit status or signal by name, the last error, the log's end, and its path if it
+        is there to be read later."""
         if self.status == "ended":
             why = (self.ended or {}).get("why")
             what = f"{self.name} ended: {why}" if self.error is None else f"{self.name} ended: {why}: {self.error}"
@@ -36,7 +37,8 @@ class WorkerEnd:
                 what += f"; its last error: {self.error}"
         if self.status == "ended" and self.error is None:
             return what
-        return f"{what}\n{self.last_lines or '(its log is empty)'}\nfull log: {self.log}"
+        told = f"{what}\n{self.last_lines or '(its log is empty)'}"
+        return f"{told}\nfull log: {self.log}" if log_stays else told
 
 
 def exit_words(status: int) -> str:

@@ -207,7 +207,7 @@ class Course:
         worker = self.pool.start(env.python, config, log=log)
         end = worker.wait(self.limit_s) or worker.stop()
         if end.status != "ended" or end.error or end.ended is None:
-            raise HarnessError("worker-failed", end.describe(), f"Its log is {end.log}.")
+            raise HarnessError("worker-failed", end.describe(log_stays=False))
         log.unlink()
         return end.ended, history
 

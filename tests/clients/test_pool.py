@@ -129,6 +129,7 @@ def test_a_crash_is_told_with_the_end_of_its_log(tmp_path, fake_worker):
     _, end = end_of(tmp_path)
     assert end.status == "crashed"
     assert end.describe() == f"c1 died: exit status 3\nabout to fail\nfull log: {tmp_path / 'c1.log'}"
+    assert end.describe(log_stays=False) == "c1 died: exit status 3\nabout to fail"
 
 
 def test_exit_status_0_without_a_last_line_is_a_crash(tmp_path, fake_worker):

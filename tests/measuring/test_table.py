@@ -66,3 +66,11 @@ def test_a_connection_that_there_is_not_is_refused() -> None:
         refuse(load("ssl_poll_speed"), ["mutual_tls", "tls"])
     assert caught.value.what == "--securities tls: there is no such connection"
     assert caught.value.hint == "There are mutual_tls and plaintext."
+
+
+def test_the_planted_client_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "Course", None)
+    argv = ["ssl_confluent_speed", "--clients", "planted", "--quiet"]
+    with pytest.raises(UsageError) as caught:
+        CliRunner().invoke(command, argv, standalone_mode=False, catch_exceptions=False)
+    assert caught.value.what == "the client `planted` does what its scenario says, and has no speed of its own"

@@ -79,6 +79,11 @@ KNOWN_BUGS = (
         "known-bugs/N2_short_poll_rejoin", "kafka-python", "2.1.0", None, "found by this project",
         "with short polls, messages of partitions come that the listener was never told of",
     ),
+    # Run on 0.8.1 and 0.14.0.
+    KnownBug(
+        "textbook/leader_moved_uncommitted_aiokafka", "aiokafka", None, None, "found by this project",
+        "where nothing was committed, a partition whose leader has moved is not read until the metadata are old",
+    ),
     KnownBug(
         "known-bugs/C1_seek_paused", "confluent-kafka", None, "1.9.2", "librdkafka issue 3471",
         "a seek before pause() is forgotten: what it went back for never comes",

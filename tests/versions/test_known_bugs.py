@@ -5,7 +5,9 @@ from harness.scenario import load
 from harness.versions.known_bugs import KNOWN_BUGS, known_bugs_of
 from tests.e2e.truth.cases import CASES
 
-BUGS = {bug.scenario.removeprefix("known-bugs/"): bug for bug in KNOWN_BUGS}
+FOLDER = "known-bugs/"
+BUGS = {bug.scenario.removeprefix(FOLDER): bug for bug in KNOWN_BUGS if bug.scenario.startswith(FOLDER)}
+"""One that needs three nodes stands in the textbook, beside the libraries that have not got it."""
 
 
 def test_every_case_lies_in_the_range_of_its_bug() -> None:

@@ -84,7 +84,7 @@ def as_text(verdict: dict[str, Any]) -> str:
 
 def _update_metrics(run: RunDir, **figures: Any) -> None:
     file = run.path / "metrics.json"
-    write_json(file, json.loads(file.read_text()) | {"stages": run.meta["stages"]} | figures)
+    write_json(file, json.loads(file.read_text()) | {"stages": run.meta.get("stages", [])} | figures)
 
 
 def note_times(run: RunDir) -> None:

@@ -33,13 +33,18 @@ def _wrong(meta: dict[str, Any]) -> Iterator[str]:
         "refused": lambda value: value is None or _is_text(value),
     }
     yield from _each(judging, wanted, "judging.")
+    settings = meta.get("scenario_settings", {})
+    if isinstance(settings, dict):
+        yield from _each(settings, {"size_bytes": _is_count_or_none}, "scenario_settings.")
+    else:
+        yield "scenario_settings: expected an object"
     yield from _objects(
         meta, "marks", {"stage": _is_text, "wall_ns": _is_count, "monotonic_ns": _is_count}, all_of=True
     )
     yield from _objects(meta, "stages", {}, all_of=False)
     yield from _objects(meta, "clients", {"worker": _is_text, "role": _is_text}, all_of=True)
-    for number, client in enumerate(meta.get("clients") or []):
-        ended = client.get("ended") or {}
+    for number, client in enumerate(meta.get("clients", [])):
+        ended = {} if client.get("ended") is None else client["ended"]
         if not isinstance(ended, dict):
             yield f"clients[{number}].ended: expected an object"
         else:
@@ -50,7 +55,7 @@ def _objects(
     meta: dict[str, Any], key: str, wanted: dict[str, Callable[[Any], bool]], *, all_of: bool
 ) -> Iterator[str]:
     """all_of: each of the keys must be there."""
-    rows = meta.get(key) or []
+    rows = meta.get(key, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         yield f"{key}: expected a list of objects"
         return

@@ -159,13 +159,17 @@ def supported(library: str, version: str | None, security: str) -> Supported:
     return Supported(max(lows, default=None), high, why)
 
 
+DIGITS_MAX = 18
+"""Of one number of a version. No release has as many, but a lock file may, and Python refuses to read some thousands."""
+
+
 def release_of(version: str) -> tuple[int, ...]:
     """The numbers of a version, for comparing: `2.0.2rc1` counts as 2.0.2."""
     numbers: list[int] = []
     for part in version.split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
         if digits:
-            numbers.append(int(digits))
+            numbers.append(int(digits[:DIGITS_MAX]))
         if digits != part:
             break
     return tuple(numbers)

@@ -114,7 +114,8 @@ def _findings(document: Document, folder: Path, scenarios: dict[str, Scenario]) 
         Matrix.model_validate(document.values)
     except ValidationError as error:
         found = findings_of(error, document, {(): Matrix.model_fields}, {})
-    wrong = {finding.key[:1] for finding in found}
+    # What cannot be read at all is told already, and stands there as None.
+    wrong = {finding.key[:1] for finding in found} | {path[:1] for path in document.unreadable}
     values = {key: value for key, value in document.values.items() if (key,) not in wrong}
     for key in ("scenarios", "clients", "apis", "securities"):
         found += _list(key, values)

@@ -70,9 +70,7 @@ def measure(
     """All rows, in the order of the table. Raises HarnessError where one cannot be measured."""
     if "planted" in [parse_spec(text).library for text in clients]:
         what = "the client `planted` does what its scenario says, and has no speed of its own"
-        raise UsageError(
-            "measure-usage", what, "`harness run planted/skip` runs it."
-        )
+        raise UsageError("measure-usage", what, "`harness run planted/skip` runs it.")
     with signed_folder("harness-measure-") as folder, Course(scenario, folder, progress) as course:
         progress.say(f"writing {scenario.messages:,} messages")
         course.write(securities[0])

@@ -197,7 +197,9 @@ def sentences(value: Any) -> list[str]:
 
 
 def integer(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """None as well for what no count and no time in ns can be."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return value if whole else None
 
 
 def number(value: Any) -> float | None:

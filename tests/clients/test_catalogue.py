@@ -45,7 +45,14 @@ def test_one_interpreter_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("older", "newer"), [("1.4.7", "1.4.10"), ("2.0", "2.0.1"), ("0.9.0", "0.10.0"), ("2.0.2", "2.1.0rc1")]
+    ("older", "newer"),
+    [
+        ("1.4.7", "1.4.10"),
+        ("2.0", "2.0.1"),
+        ("0.9.0", "0.10.0"),
+        ("2.0.2", "2.1.0rc1"),
+        pytest.param("2.0.2", "9" * 5000, id="endless"),
+    ],
 )
 def test_releases_compare_by_number(older: str, newer: str) -> None:
     assert release_of(older) < release_of(newer)

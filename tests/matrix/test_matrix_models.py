@@ -45,6 +45,14 @@ def test_a_file_is_refused_whole(write) -> None:
     ("text", "line"),
     [
         ("clients: [kafka-python]\n", "mine.yaml:1:1: scenarios: required, and not there"),
+        (
+            "scenarios: 0x10\nclients: [aiokafka]\n",
+            "mine.yaml:1:12: scenarios: 0x10 is not a plain decimal number; quote it if it is text",
+        ),
+        (
+            "scenarios: [ssl_iter]\nclients: [0x10]\n",
+            "mine.yaml:2:11: clients[0]: 0x10 is not a plain decimal number; quote it if it is text",
+        ),
         ("scenarios: [ssl_iter]\nclients: []\n", "mine.yaml:2:1: clients: an empty list: nothing would be run"),
         (
             "scenarios: [ssl_iter]\nclients: [aiokafka, aiokafka]\n",

@@ -97,3 +97,8 @@ def test_faults_and_rebalances_are_bands_on_the_time_axis() -> None:
         ("rebalance", 200, 100),
     ]
     assert found[0].text == "freeze, 10.50 s to 11.00 s"
+
+
+def test_times_that_no_clock_can_tell_are_left_out() -> None:
+    assert pictures.time_range({}, [{"start_ns": 10**400, "end_ns": None}]) is None
+    assert pictures.time_range({}, [{"start_ns": 10**9, "end_ns": 10**400}]) == (1.0, 1.001)

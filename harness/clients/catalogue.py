@@ -160,7 +160,7 @@ def supported(library: str, version: str | None, security: str) -> Supported:
 
 
 DIGITS_MAX = 18
-"""Of one number of a version. No release has as many, but a lock file may, and Python refuses to read some thousands."""
+"""Of one number of a version. No release has as many, a lock file may; and Python refuses to read some thousands."""
 
 
 def release_of(version: str) -> tuple[int, ...]:

@@ -13,21 +13,20 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from harness import proc
 from harness.broker import engine, tls
-from harness.broker.base import ABILITIES, SECURITIES, Progress
+from harness.broker.base import ABILITIES, SECURITIES
 from harness.broker.container import Container
 from harness.broker.node import free_ports
-from harness.broker.outage import Outage, Outages
+from harness.broker.own import OwnBroker
 from harness.broker.proxy import Proxy
 from harness.cleaning import dead_folders
-from harness.connection import Connection, mutual_tls, plaintext
+from harness.connection import Connection, plaintext
 from harness.errors import HarnessError
 from harness.owner import sign
 from harness.rundir import disk_error
-from harness.spare import free_handles
 
 if TYPE_CHECKING:
     from harness.broker.compose_project import Project
@@ -41,74 +40,20 @@ VERSION = re.compile(rb"Kafka version: ([0-9.]+)")
 NO_SETTING = ("KAFKA_HEAP_OPTS", "KAFKA_OPTS", "KAFKA_VERSION", "KAFKA_HOME")
 
 
-class ComposeBroker:
-    """Kafka in containers. Enter it from the main thread (see proc.start).
-
-    run_log: the log of a single node; of several, `broker.log` becomes `broker-1.log` and so on.
-    """
+class ComposeBroker(OwnBroker[Container]):
+    """Kafka in containers."""
 
     abilities = ABILITIES["docker"]
 
-    def __init__(
-        self,
-        *,
-        kafka: str,
-        heap_mb: int,
-        start_timeout_s: float,
-        run_log: Path,
-        progress: Progress,
-        nodes: int = 1,
-        proxied: bool = False,
-    ) -> None:
-        self.kafka = kafka
-        self.heap_mb = heap_mb
-        self.start_timeout_s = start_timeout_s
-        self.run_log = run_log.absolute()
-        self.progress = progress
-        self.size = nodes
-        self.proxied = proxied
-        self.image = os.environ.get("KAFKA_IMAGE") or f"apache/kafka:{kafka}"
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.image = os.environ.get("KAFKA_IMAGE") or f"apache/kafka:{self.kafka}"
         self.project = f"harness-{os.getpid()}-{secrets.token_hex(4)}"
-        self.proxy: Proxy | None = None
-        self.folder: Path | None = None
-        self.nodes: list[Container] = []
         self._engine = self._image_id = ""
-        self._material: tls.Material | None = None
-        self._start_s: dict[str, float] = {}
-        self._outages = Outages()
         self._asked = False  # whether the engine was asked to start anything
         self._up = False
 
-    # ---- life --------------------------------------------------------------------------------------------------------
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:  # an interrupt too must not leave a container or a folder behind
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End Kafka and remove all of it, whatever state it is in; harmless when called again."""
-        free_handles()
-        try:
-            self._outages.give_up()
-        finally:
-            try:
-                self._remove()
-            finally:
-                self._outages.close()
-                if self.proxy is not None:
-                    self.proxy.stop()
-                if self.folder is not None:
-                    shutil.rmtree(self.folder, ignore_errors=True)
-                    self.folder = None
-
-    def _remove(self) -> None:
+    def _end_nodes(self) -> None:
         """Everything at once, and not in order: its data are not needed any more."""
         if self._asked:
             engine.sweep(self.project, again_s=0 if self._up else CUT_SHORT_S)
@@ -118,29 +63,12 @@ class ComposeBroker:
 
     # ---- what it is --------------------------------------------------------------------------------------------------
 
-    def connection(self, security: str) -> Connection:
-        assert security in SECURITIES, security
-        assert self._material is not None, "not started"
-        if security == "plaintext":
-            return plaintext(self._bootstrap(security))
-        return mutual_tls(self._bootstrap(security), self._material)
-
     def own_connection(self) -> Connection:
         """The proxy stands before the other listener alone."""
         return plaintext(self._bootstrap("plaintext"))
 
-    def _bootstrap(self, listener: str) -> str:
-        """Every node; behind a proxy, the ports of the proxy that leads to it."""
-        return ",".join(f"localhost:{self._advertised(node.number, node.ports)[listener]}" for node in self.nodes)
-
-    def _advertised(self, number: int, ports: dict[str, int]) -> dict[str, int]:
-        return ports if self.proxy is None else ports | {"mutual_tls": self.proxy.ports[str(number)]}
-
-    def wrong_connection(self) -> Connection:
-        """Mutual TLS with a client certificate of an authority that this broker does not trust."""
-        assert self._material is not None, "not started"
-        right = self.connection("mutual_tls")
-        return right | {"cert": self._material["wrong_cert"], "key": self._material["wrong_key"]}
+    def _advertised(self, node: Container) -> dict[str, int]:
+        return node.ports if self.proxy is None else node.ports | {"mutual_tls": self.proxy.ports[str(node.number)]}
 
     def description(self) -> dict[str, Any]:
         assert self.nodes, "not started"
@@ -156,11 +84,6 @@ class ComposeBroker:
             "settings": settings(engine.inspect(self.nodes[0].id)["Config"]["Env"]),
             "start_s": dict(self._start_s),
         }
-
-    def alive(self) -> str | None:
-        if not self.nodes:
-            return f"Kafka {self.kafka} has not been started"
-        return self._outages.trouble(self.nodes)
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
@@ -213,8 +136,6 @@ class ComposeBroker:
         chosen = free_ports(len(SECURITIES) * self.size)
         self.nodes = []
         for number in range(1, self.size + 1):
-            log = self.run_log if self.size == 1 else self.run_log.with_name(f"{self.run_log.stem}-{number}.log")
-            log.touch()
             ports = {security: chosen.pop() for security in SECURITIES}
             self.nodes.append(
                 Container(
@@ -223,7 +144,7 @@ class ComposeBroker:
                     kafka=self.kafka,
                     heap_mb=self.heap_mb,
                     start_timeout_s=self.start_timeout_s,
-                    log=log,
+                    log=self._log(number),
                     alone=self.size == 1,
                 )
             )
@@ -244,7 +165,7 @@ class ComposeBroker:
             variables |= {
                 f"{name}_TLS_PORT": str(node.ports["mutual_tls"]),
                 f"{name}_PLAINTEXT_PORT": str(node.ports["plaintext"]),
-                f"{name}_TLS_ADVERTISED_PORT": str(self._advertised(node.number, node.ports)["mutual_tls"]),
+                f"{name}_TLS_ADVERTISED_PORT": str(self._advertised(node)["mutual_tls"]),
             }
         return Project(self.project, nodes=self.size, variables=variables)
 
@@ -269,28 +190,9 @@ class ComposeBroker:
             what = f"the image {self.image} runs Kafka {runs}, and broker.kafka is {self.kafka}"
             raise HarnessError("docker-image", what, f'Set broker.kafka to "{runs}", or KAFKA_IMAGE to another image.')
 
-    @property
-    def _named(self) -> str:
-        return f"Kafka {self.kafka}" if self.size == 1 else f"Kafka {self.kafka}, {self.size} nodes,"
-
-    # ---- abilities ---------------------------------------------------------------------------------------------------
-
-    def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> Outage:
-        return self._outages.begin(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
-
-    def pause(self, number: int, *, for_s: float) -> Outage:
-        return self._outages.pause(self.nodes[number - 1], for_s=for_s)
-
-    def restore(self) -> None:
-        self._outages.restore()
-
     def request_log(self, number: int) -> Path:
         """Among all else that the node tells."""
-        return self.nodes[number - 1].log
-
-    @property
-    def outages(self) -> list[Outage]:
-        return self._outages.lasting
+        return self.log_of(number)
 
 
 def settings(environment: list[str]) -> dict[str, str]:

@@ -8,21 +8,20 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from harness import proc
 from harness.broker import jars, tls
-from harness.broker.base import ABILITIES, SECURITIES, Progress
+from harness.broker.base import ABILITIES, SECURITIES
 from harness.broker.node import JVM_FLAGS, Build, Node, free_ports, left_s
-from harness.broker.outage import Outage, Outages
+from harness.broker.own import OwnBroker
 from harness.broker.properties import behind_proxy, server_settings
 from harness.broker.proxy import Proxy
 from harness.broker.traps import CASES, issue, trap_connection, trap_settings
 from harness.cleaning import dead_folders
-from harness.connection import Connection, mutual_tls, plaintext
+from harness.connection import Connection, plaintext
 from harness.owner import sign
 from harness.rundir import disk_error
-from harness.spare import free_handles
 
 START_ATTEMPTS = 3
 FOLDER_PREFIX = "harness-kafka-"
@@ -61,71 +60,16 @@ log4j.appender.requests.layout.ConversionPattern=%m%n
 """
 
 
-class EmbeddedBroker:
-    """Kafka as child processes. Enter it from the main thread (see proc.start).
-
-    run_log: the log of a single node; of several, `broker.log` becomes `broker-1.log` and so on.
-    """
+class EmbeddedBroker(OwnBroker[Node]):
+    """Kafka as child processes."""
 
     abilities = ABILITIES["embedded"]
 
-    def __init__(
-        self,
-        *,
-        kafka: str,
-        heap_mb: int,
-        start_timeout_s: float,
-        run_log: Path,
-        progress: Progress,
-        nodes: int = 1,
-        proxied: bool = False,
-        trapped: bool = False,
-    ) -> None:
-        self.kafka = kafka
-        self.heap_mb = heap_mb
-        self.start_timeout_s = start_timeout_s
-        self.run_log = run_log.absolute()
-        self.progress = progress
-        self.size = nodes
-        self.proxied = proxied
+    def __init__(self, *, trapped: bool = False, **given: Any) -> None:
+        super().__init__(**given)
         self.trapped = trapped
-        self.proxy: Proxy | None = None
-        self.folder: Path | None = None
-        self.nodes: list[Node] = []
-        self._material: tls.Material | None = None
-        self._start_s: dict[str, float] = {}
-        self._outages = Outages()
 
-    # ---- life --------------------------------------------------------------------------------------------------------
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:  # an interrupt too must not leave a JVM or a folder behind
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End Kafka and remove its folder, whatever state it is in; harmless when called again."""
-        free_handles()
-        try:
-            self._outages.give_up()
-        finally:
-            try:
-                self._end_processes()
-            finally:
-                self._outages.close()
-                if self.proxy is not None:
-                    self.proxy.stop()
-                if self.folder is not None:
-                    shutil.rmtree(self.folder, ignore_errors=True)
-                    self.folder = None
-
-    def _end_processes(self) -> None:
+    def _end_nodes(self) -> None:
         """One node ends in order. Of three the last ones cannot: each would wait for a majority that is gone."""
         for node in self.nodes:
             if self.size == 1:
@@ -142,31 +86,16 @@ class EmbeddedBroker:
         assert process is not None, "not started"
         return process.pid
 
-    def connection(self, security: str) -> Connection:
-        assert security in SECURITIES, security
-        assert self._material is not None, "not started"
-        if security == "plaintext":
-            return plaintext(self._bootstrap(security))
-        return mutual_tls(self._bootstrap(security), self._material)
-
     def own_connection(self) -> Connection:
         return plaintext(self._bootstrap("harness" if self.proxied else "plaintext"))
 
-    def _bootstrap(self, listener: str) -> str:
-        """Every node; behind a proxy, the ports of the proxy that leads to it."""
-        advertised = [node.ports | self._proxy_ports(node.number) for node in self.nodes]
-        return ",".join(f"localhost:{ports[listener]}" for ports in advertised)
+    def _advertised(self, node: Node) -> dict[str, int]:
+        return node.ports | self._proxy_ports(node.number)
 
     def _proxy_ports(self, number: int) -> dict[str, int]:
         if self.proxy is None:
             return {}
         return {security: self.proxy.ports[_before(number, security)] for security in SECURITIES}
-
-    def wrong_connection(self) -> Connection:
-        """Mutual TLS with a client certificate of an authority that this broker does not trust."""
-        assert self._material is not None, "not started"
-        right = self.connection("mutual_tls")
-        return right | {"cert": self._material["wrong_cert"], "key": self._material["wrong_key"]}
 
     def trap(self, case: str) -> Connection:
         assert self._material is not None, "not started"
@@ -188,11 +117,6 @@ class EmbeddedBroker:
             "settings": {key: value for key, value in settings.items() if not key.endswith(".location")},
             "start_s": dict(self._start_s),
         }
-
-    def alive(self) -> str | None:
-        if not self.nodes:
-            return f"Kafka {self.kafka} has not been started"
-        return self._outages.trouble(self.nodes)
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
@@ -221,9 +145,7 @@ class EmbeddedBroker:
             raise disk_error(Path(error.filename or self.run_log), error) from error
 
     def _node(self, number: int, build: Build) -> Node:
-        log = self.run_log if self.size == 1 else self.run_log.with_name(f"{self.run_log.stem}-{number}.log")
-        log.touch()
-        return Node(number, build, log=log, alone=self.size == 1)
+        return Node(number, build, log=self._log(number), alone=self.size == 1)
 
     def _configure(self) -> None:
         """Choose ports, other ones for each node, and write their settings."""
@@ -271,7 +193,7 @@ class EmbeddedBroker:
         if dead:
             if last or not any(node.port_was_taken() for node in dead):
                 raise dead[0].died("while starting")
-            self._end_processes()
+            self._end_nodes()
             return False
         self._start_s = {
             "format": round(formatted - begin, 3),
@@ -288,30 +210,8 @@ class EmbeddedBroker:
         for node in new:
             node.await_formatted(deadline)
 
-    @property
-    def _named(self) -> str:
-        return f"Kafka {self.kafka}" if self.size == 1 else f"Kafka {self.kafka}, {self.size} nodes"
-
-    # ---- abilities ---------------------------------------------------------------------------------------------------
-
-    def take_down(self, number: int, *, kill: bool, back_after_s: float | None) -> Outage:
-        return self._outages.begin(self.nodes[number - 1], kill=kill, back_after_s=back_after_s)
-
-    def pause(self, number: int, *, for_s: float) -> Outage:
-        return self._outages.pause(self.nodes[number - 1], for_s=for_s)
-
-    def restore(self) -> None:
-        self._outages.restore()
-
     def request_log(self, number: int) -> Path:
         return self.nodes[number - 1].requests
-
-    def log_of(self, number: int) -> Path:
-        return self.nodes[number - 1].log
-
-    @property
-    def outages(self) -> list[Outage]:
-        return self._outages.lasting
 
 
 def remove_orphans(temp: Path) -> None:

@@ -90,7 +90,10 @@ class _Reader:
             raise self.bad(line, f"operation of type {kind!r}")
         if type(process) is not int:
             return
-        self.now = max(self.now, op["time"] if type(op.get("time")) is int else 0)
+        time = op["time"] if type(op.get("time")) is int else 0
+        if abs(time) >= 1 << 62:
+            raise self.bad(line, f"not a time in ns: {str(time)[:40]}")
+        self.now = max(self.now, time)
         self.tells_rebalances = self.tells_rebalances or "rebalance-log" in op
         worker = self.processes[process]
         if kind == "invoke":

@@ -42,13 +42,14 @@ class Sample:
     s: float
     scenario: str
     verdict: str
+    why: str  # of an UNKNOWN
     rss_mb: float
     threads: int
     fds: int
     children: int
 
 
-def sample(began: float, scenario: str, verdict: str) -> Sample:
+def sample(began: float, scenario: str, verdict: str, why: str) -> Sample:
     gc.collect()
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
     children = sum(len(file.read_text().split()) for file in Path("/proc/self/task").glob("*/children"))
@@ -56,6 +57,7 @@ def sample(began: float, scenario: str, verdict: str) -> Sample:
         round(time.monotonic() - began, 1),
         scenario,
         verdict,
+        why,
         round(int(status["VmRSS"].split()[0]) / 1024, 1),
         int(status["Threads"]),
         len(list(Path("/proc/self/fd").iterdir())),
@@ -80,17 +82,20 @@ def soak(minutes: float, folder: Path) -> list[Sample]:
         while time.monotonic() - began < minutes * 60:
             for name in SCENARIOS:
                 scenario = load(name)
-                run = None
+                run, why = None, ""
                 try:
                     run = bed.record(scenario)
-                    verdict = str(judge_run(run)["verdict"])
+                    judged = judge_run(run)
+                    verdict = str(judged["verdict"])
+                    if verdict == "UNKNOWN":
+                        why = "; ".join(judged["reasons"])
                     report_run(run)
                 except HarnessError as error:
-                    verdict = error.slug
+                    verdict, why = error.slug, error.what
                 if run is not None:
                     bed.forget(run, scenario)
                     shutil.rmtree(run.path)
-                samples.append(sample(began, name, verdict))
+                samples.append(sample(began, name, verdict, why))
                 print(json.dumps(asdict(samples[-1])), flush=True)
     return samples
 

@@ -229,6 +229,8 @@ def test_what_is_cut_is_unknown(tmp_path: Path) -> None:
         ("{:process 0", 1, "cut inside its first operation"),
         ("nil [1]", 1, "not an operation: None"),
         (op(0, "maybe", "send"), 1, "operation of type 'maybe'"),
+        ("{:type :invoke, :process 0, :f :poll, :time 9223372036854775808}", 1,
+         "not a time in ns: 9223372036854775808"),
         (op(0, "invoke", "poll") * 2, 2, "process 0 invokes again, and its last operation has no end"),
         (SENT + SENT, 3, "value 10 is sent to key 0 a second time"),
         (op(0, "invoke", "send", "[[:send 0 1]]") + op(0, "ok", "send", "[[:send 0 [0 2]]]"), 2,

@@ -22,6 +22,9 @@ from harness.refusal import Vigil
 from harness.watchdog import Watchdog
 
 Ends = dict[int, tuple[int, int]]
+STOP_AT_THE_END_S = 75
+"""librdkafka's commit() comes back after `socket.timeout.ms`, a minute, where its broker went away meanwhile; until then
+its application cannot be told to stop, and one that is killed proves nothing."""
 STOP_HUNG_S = 2
 """Who does not come back from a call is not waited for as long as others when all are told to stop."""
 ASK_S = 1
@@ -330,7 +333,8 @@ class Group:
         for _, worker in running:
             worker.send({"cmd": "stop"})
         for member, worker in running:
-            self._ended(member, worker.stop(timeout_s=STOP_HUNG_S if self.watchdog.hangs(worker) else STOP_S))
+            patience_s = STOP_HUNG_S if self.watchdog.hangs(worker) else STOP_AT_THE_END_S
+            self._ended(member, worker.stop(timeout_s=patience_s))
 
     def _note_unfinished(self, member: Member, waited_s: float) -> None:
         """What a member did not come to do: its script would not have been run as it is written."""

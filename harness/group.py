@@ -23,8 +23,8 @@ from harness.watchdog import Watchdog
 
 Ends = dict[int, tuple[int, int]]
 STOP_AT_THE_END_S = 75
-"""librdkafka's commit() mostly comes back after `socket.timeout.ms`, a minute, where its broker went away meanwhile; until
-then its application cannot be told to stop, and one that is killed proves nothing."""
+"""librdkafka's commit() mostly comes back after `socket.timeout.ms`, a minute, where its broker went away meanwhile;
+until then its application cannot be told to stop, and one that is killed proves nothing."""
 STOP_HUNG_S = 2
 """Who does not come back from a call is not waited for as long as others when all are told to stop."""
 ASK_S = 1

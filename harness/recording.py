@@ -84,11 +84,15 @@ def gather(
     names = {int(meta["producer"]): str(meta["worker"]) for meta in made}
     history.producers = [names.get(number, f"producer {number}") for number in range(max(names, default=-1) + 1)]
     began = []
+    readers: dict[bool, str] = {}  # of all, and of what was committed
     # What the reader of committed messages found says something of the log, which must be there by then.
     in_order = sorted(tapes.items(), key=lambda item: reads_committed(item[1].meta))
     for role, reading in ROLES.items():
         for name, tape in in_order:
             if tape.meta["role"] == role:
+                if role == "read_log" and (other := readers.setdefault(reads_committed(tape.meta), name)) != name:
+                    history.damaged.append(f"{name}: the log was read already, into {other}")
+                    continue
                 taken = reading(history, tape, own, spill)
                 history.damaged += taken.short_of((ended or {}).get(str(tape.meta["worker"]), {}), name)
                 # The independent reader may begin before what it tells of, and end after it.

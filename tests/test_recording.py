@@ -550,3 +550,10 @@ def test_a_run_longer_than_a_row_can_be_is_damage(tmp_path: Path, length: int, t
     recorded = read(tmp_path, header(role="read_log", worker="reader") + run)
     assert recorded.torn == ("frame at byte 4096 cannot be read" if torn else None)
     assert recorded.rows(LOG)["length"].tolist() == ([] if torn else [length])
+
+
+def test_a_log_that_was_read_twice_counts_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CLEAN | {"reader-again": CLEAN["reader"]}, OWN)
+    history = recording.read(run)
+    assert history.damaged == ["reader.bin: the log was read already, into reader-again.bin"]
+    assert judge(history)["verdict"] == "UNKNOWN"

@@ -3,7 +3,6 @@
 Heavy libraries are imported inside the commands that need them, so that `harness --help` answers at once.
 """
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from harness.errors import (
     VERDICT_EXITS,
     HarnessError,
     UsageError,
+    no_handles,
 )
 
 if TYPE_CHECKING:
@@ -408,9 +408,9 @@ def _guarded(command: Callable[[], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_HARNESS
     except Exception as error:  # no traceback reaches a user
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            _tell("file-handles", f"no file can be opened any more: {error}", "Allow more: ulimit -n 4096")
-            return EXIT_HARNESS
+        if (told := no_handles(error)) is not None:
+            _tell(told.slug, told.what, told.hint)
+            return told.exit_code
         if os.environ.get("HARNESS_DEBUG"):
             raise
         _tell("internal", f"{type(error).__name__}: {error}", "A fault of the harness: HARNESS_DEBUG=1 shows where.")

@@ -4,6 +4,8 @@ A `HarnessError` says what happened, where, and what to do about it; `cli` print
 with its exit code. The codes stand in `harness --help` and in the README.
 """
 
+import errno
+
 EXIT_PASS = 0
 EXIT_FAIL = 1
 EXIT_USAGE = 2
@@ -36,6 +38,13 @@ class HarnessError(Exception):
     def as_json(self) -> dict[str, str]:
         """As run.json keeps it."""
         return {"slug": self.slug, "what": self.what, "hint": self.hint}
+
+
+def no_handles(error: Exception) -> HarnessError | None:
+    """What is told where a process has as many files open as it may; None: the error is another one."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return HarnessError("file-handles", f"no file can be opened any more: {error}", "Allow more: ulimit -n 4096")
+    return None
 
 
 class UsageError(HarnessError):

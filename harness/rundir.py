@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, no_handles
 from harness.run_shape import misshapen
 
 FORMAT = 1
@@ -158,7 +158,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def disk_error(path: Path, error: OSError) -> HarnessError:
     """What the user reads when a result cannot be written."""
-    return HarnessError(
+    return no_handles(error) or HarnessError(
         "cannot-write",
         f"{path}: {error.strerror or error}",
         "Free space there, or choose another folder with --out DIR. What was recorded so far is kept.",

@@ -9,6 +9,7 @@ import pytest
 from harness import spare
 from harness.cli import _guarded
 from harness.errors import EXIT_HARNESS
+from harness.rundir import disk_error
 
 REMOVAL = """
 import errno, os, resource, shutil, sys
@@ -55,3 +56,8 @@ def test_no_file_handles_is_told_as_that(capsys: pytest.CaptureFixture[str]) -> 
         "error [file-handles]: no file can be opened any more: [Errno 24] Too many open files: '/x'",
         "  Allow more: ulimit -n 4096",
     ]
+
+
+def test_a_result_that_cannot_be_written_for_want_of_handles_is_told_as_that(tmp_path: Path) -> None:
+    assert disk_error(tmp_path, OSError(24, "Too many open files")).slug == "file-handles"
+    assert disk_error(tmp_path, OSError(28, "No space left on device")).slug == "cannot-write"

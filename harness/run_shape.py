@@ -44,7 +44,9 @@ def _wrong(meta: dict[str, Any]) -> Iterator[str]:
     yield from _objects(meta, "stages", {}, all_of=False)
     yield from _objects(meta, "clients", {"worker": _is_text, "role": _is_text}, all_of=True)
     for number, client in enumerate(meta.get("clients", [])):
-        ended = {} if client.get("ended") is None else client["ended"]
+        ended = client.get("ended")
+        if ended is None:
+            continue
         if not isinstance(ended, dict):
             yield f"clients[{number}].ended: expected an object"
         else:

@@ -67,6 +67,10 @@ class Place:
                 env={**os.environ, "TMPDIR": str(self.temp), "PYTHONPATH": os.getcwd(), **(env or {})},
             )  # fmt: skip
 
+    def ended(self, process: "subprocess.Popen[bytes]") -> Said:
+        """How a command ended that was started with its own log, and what it had said."""
+        return Said(process.wait(LIMIT_S), (self.folder / "out.log").read_text(errors="replace"))
+
     def says(self, *argv: str, before: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Said:
         log = f"{argv[0]}.log"
         process = self.start(*argv, before=before, env=env, log=log)
@@ -113,17 +117,21 @@ class Place:
 def killed_at(place: Place, mark: str) -> str:
     """Run until the newest run has this mark, and SIGKILL. Returns the mark that was the last one by then."""
     process = place.start("run", str(place.scenario), "--out", str(place.results), "--quiet")
-    deadline = time.monotonic() + LIMIT_S
     try:
-        # It may be further by the time that it is looked at.
-        while (last := place.last_mark()) is None or MARKS.index(last) < MARKS.index(mark):
-            assert process.poll() is None, (place.folder / "out.log").read_text()
-            assert time.monotonic() < deadline, f"{mark} did not come"
-            time.sleep(0.001)
+        await_mark(place, process, mark)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     return str(place.last_mark())
+
+
+def await_mark(place: Place, process: "subprocess.Popen[bytes]", mark: str) -> None:
+    """Until the newest run has this mark; it may be further by the time that it is looked at."""
+    deadline = time.monotonic() + LIMIT_S
+    while (last := place.last_mark()) is None or MARKS.index(last) < MARKS.index(mark):
+        assert process.poll() is None, (place.folder / "out.log").read_text()
+        assert time.monotonic() < deadline, f"{mark} did not come"
+        time.sleep(0.001)
 
 
 def await_nobody(place: Place) -> dict[int, str]:

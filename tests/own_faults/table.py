@@ -17,10 +17,9 @@ from pathlib import Path
 
 from harness.rundir import MARKS
 from tests.own_faults.brokers import KINDS, no_kafka
-from tests.own_faults.harnesses import LIMIT_S, Place, Said, await_nobody, killed_at
+from tests.own_faults.harnesses import LIMIT_S, Place, Said, await_mark, await_nobody, killed_at
 
 WHOLE = ("recorded", "judged", "reported")
-PROVEN = "PASS"
 STARVED = ("kafka-python", "confluent-kafka")
 
 
@@ -99,12 +98,10 @@ def starved(name: str, what: int, limit: Callable[[int], int], client: str) -> C
     def play(folder: Path) -> Row:
         place = Place(folder, client=client, messages=100_000)
         process = place.start("run", str(place.scenario), "--out", str(place.results), "--quiet")
-        while process.poll() is None and place.last_mark() != "broker_ready":
-            time.sleep(0.001)
+        await_mark(place, process, "broker_ready")
         least = limit(process.pid)
         resource.prlimit(process.pid, what, (least, least))
-        code = process.wait(LIMIT_S)
-        return judged(f"{name}, {client}", place, Said(code, (place.folder / "out.log").read_text()))
+        return judged(f"{name}, {client}", place, place.ended(process))
 
     return play
 
@@ -123,8 +120,7 @@ def out_of_memory(folder: Path) -> Row:
         for pid in consumers(place):
             resource.prlimit(pid, resource.RLIMIT_AS, (60 << 20, 60 << 20))
         time.sleep(0.02)
-    text = (place.folder / "out.log").read_text()
-    return judged("out of memory in a worker (RLIMIT_AS)", place, Said(process.wait(LIMIT_S), text))
+    return judged("out of memory in a worker (RLIMIT_AS)", place, place.ended(process))
 
 
 def consumers(place: Place) -> Iterator[int]:
@@ -153,11 +149,9 @@ def clock_jumps(seconds: int) -> Callable[[Path], Row]:
         subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
         env = {"LD_PRELOAD": str(library), "JUMP_FILE": str(file), "JUMP_S": str(seconds)}
         process = place.start("run", str(place.scenario), "--out", str(place.results), "--quiet", env=env)
-        while process.poll() is None and place.last_mark() != "produced":
-            time.sleep(0.01)
+        await_mark(place, process, "produced")
         file.touch()
-        code = process.wait(LIMIT_S)
-        said = Said(code, (place.folder / "out.log").read_text())
+        said = place.ended(process)
         stages = json.loads((place.runs[-1] / "run.json").read_text())["stages"]
         row = judged(f"wall clock jumps by {seconds:+} s in the middle", place, said, may_pass=True)
         odd = [stage["name"] for stage in stages if not 0 <= stage["seconds"] < 600]

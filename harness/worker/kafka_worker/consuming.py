@@ -127,7 +127,6 @@ class Consumption:
 
         What a thread used cannot be told from what the others of its process did: there is no `cpu_s` of it.
         """
-        speed = self._speed.figures(self.deliveries, cpu_from, wall_from_ns)
         figures = {
             "deliveries": self.deliveries,
             "corrupt": self.corrupt,
@@ -136,7 +135,9 @@ class Consumption:
             "rss_max_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "process_cpu_s": time.process_time(),
         }
-        return dict(figures, **speed) if self._alone else figures
+        if self._alone:
+            figures.update(self._speed.figures(self.deliveries, cpu_from, wall_from_ns))
+        return figures
 
     # ---- events ------------------------------------------------------------------------------------------------------
 
